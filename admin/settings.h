@@ -1,0 +1,114 @@
+#pragma once
+// Settings as values. One `Settings` is made by the loader, checked, and from then on immutable: threads
+// hold it by shared pointer and get the next one by mail. The rows of the settings table (settings_table.h)
+// name, default, bound and document every field that stands here.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pool/time.h"
+
+namespace pgweir {
+
+enum class PoolMode : std::uint8_t { transaction };
+enum class AuthType : std::uint8_t { trust, md5, scram_sha_256 };
+enum class LogFormat : std::uint8_t { text, json };
+enum class LogLevel : std::uint8_t { debug, info, warning, error };
+
+struct ListenSettings {
+  std::vector<std::string> addresses;
+  int port = 0;
+  std::string unix_socket_dir;  // empty: no Unix socket
+  int unix_socket_mode = 0;
+  int backlog = 0;
+};
+
+// Limits and times of pools; a database or a user may have its own value of some.
+struct PoolSettings {
+  PoolMode pool_mode = PoolMode::transaction;
+  int default_pool_size = 0;  // servers of one pool, that is of one database and user
+  int min_pool_size = 0;
+  int reserve_pool_size = 0;
+  Duration reserve_pool_timeout{};
+  int max_db_connections = 0;    // 0: no limit, as everywhere below
+  int max_user_connections = 0;
+  int max_client_conn = 0;
+  Duration query_wait_timeout{};
+  Duration server_idle_timeout{};
+  Duration server_lifetime{};
+  Duration server_connect_timeout{};
+  Duration server_login_retry{};
+  Duration client_login_timeout{};
+  Duration cancel_wait_timeout{};
+};
+
+// One [databases.NAME], or [databases."*"] for every name that has none of its own.
+struct DatabaseSettings {
+  std::string name;
+  std::string host;    // a name, an address, or a directory (starts with '/') of Unix sockets
+  int port = 0;
+  std::string dbname;  // empty: the name that the client asked for
+  std::string user;    // empty: the client's user
+  std::string password;
+  std::optional<int> pool_size, min_pool_size, reserve_pool_size, max_db_connections;
+  std::optional<Duration> query_wait_timeout, server_lifetime;
+  std::optional<PoolMode> pool_mode;
+};
+
+struct UserSettings {
+  std::string name;
+  std::string password;  // plain, SCRAM-SHA-256$... or md5...; empty: this user cannot log in by password
+  std::optional<int> pool_size, max_user_connections;
+  std::optional<Duration> query_wait_timeout;
+  std::optional<PoolMode> pool_mode;
+};
+
+struct AuthSettings {
+  AuthType type = AuthType::scram_sha_256;
+  bool server_allow_cleartext = false;  // whether a server may ask for a password in clear text
+  int scram_iterations = 0;             // for verifiers made from plain passwords
+  int server_max_scram_iterations = 0;  // a server that asks for more is refused
+};
+
+struct LogSettings {
+  LogLevel level = LogLevel::info;
+  LogFormat format = LogFormat::text;
+  bool connections = false, disconnections = false, pooler_errors = false;
+};
+
+struct ConsoleSettings {
+  std::vector<std::string> admin_users, stats_users;
+};
+
+struct AdviceSettings {
+  Duration target_wait{};  // the promise that sizes are chosen for: p99 of the wait for a server
+};
+
+struct Settings {
+  int workers = 1;
+  Duration shutdown_timeout{};  // how long a drain may take; 0: for ever
+  ListenSettings listen;
+  PoolSettings pool;
+  AuthSettings auth;
+  LogSettings log;
+  ConsoleSettings console;
+  AdviceSettings advice;
+  std::map<std::string, DatabaseSettings> databases;  // by name; "*" is the fallback
+  std::map<std::string, UserSettings> users;
+
+  // The database that serves `name`, its own entry before "*"; null if there is none.
+  const DatabaseSettings* find_database(const std::string& name) const {
+    auto found = databases.find(name);
+    if (found == databases.end()) found = databases.find("*");
+    return found == databases.end() ? nullptr : &found->second;
+  }
+  const UserSettings* find_user(const std::string& name) const {
+    const auto found = users.find(name);
+    return found == users.end() ? nullptr : &found->second;
+  }
+};
+
+}  // namespace pgweir
