@@ -33,7 +33,7 @@ struct PoolSettings {
   int min_pool_size = 0;
   int reserve_pool_size = 0;
   Duration reserve_pool_timeout{};
-  int max_db_connections = 0;    // 0: no limit, as everywhere below
+  int max_db_connections = 0;  // 0: no limit, as everywhere below
   int max_user_connections = 0;
   int max_client_conn = 0;
   Duration query_wait_timeout{};
@@ -48,7 +48,7 @@ struct PoolSettings {
 // One [databases.NAME], or [databases."*"] for every name that has none of its own.
 struct DatabaseSettings {
   std::string name;
-  std::string host;    // a name, an address, or a directory (starts with '/') of Unix sockets
+  std::string host;  // a name, an address, or a directory (starts with '/') of Unix sockets
   int port = 0;
   std::string dbname;  // empty: the name that the client asked for
   std::string user;    // empty: the client's user

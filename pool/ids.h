@@ -21,8 +21,6 @@ struct Id {
 
 // A connection of one worker: a client, a server, or a cancel on its way to a server.
 using ConnId = Id<struct ConnTag>;
-// A pool, numbered by the control thread; the same number on every worker.
-using PoolId = Id<struct PoolTag>;
 
 // A worker thread, numbered from 0.
 struct WorkerId {
@@ -34,5 +32,7 @@ struct WorkerId {
 
 template <class Tag>
 struct std::hash<pgweir::Id<Tag>> {
-  std::size_t operator()(const pgweir::Id<Tag>& id) const noexcept { return std::hash<std::uint64_t>{}(id.number()); }
+  std::size_t operator()(const pgweir::Id<Tag>& id) const noexcept {
+    return std::hash<std::uint64_t>{}(id.number());
+  }
 };

@@ -26,7 +26,9 @@ class Writer {
     out_ += static_cast<char>(value);
     return *this;
   }
-  Writer& u16(std::uint16_t value) { return u8(static_cast<std::uint8_t>(value >> 8)).u8(value & 0xff); }
+  Writer& u16(std::uint16_t value) {
+    return u8(static_cast<std::uint8_t>(value >> 8)).u8(static_cast<std::uint8_t>(value));
+  }
   Writer& u32(std::uint32_t value) {
     out_.append(4, '\0');
     put(out_.size() - 4, value);
@@ -46,7 +48,8 @@ class Writer {
 
  private:
   void put(std::size_t at, std::uint32_t value) {
-    for (int i = 3; i >= 0; --i, value >>= 8) out_[at + static_cast<std::size_t>(i)] = static_cast<char>(value);
+    for (int i = 3; i >= 0; --i, value >>= 8)
+      out_[at + static_cast<std::size_t>(i)] = static_cast<char>(value);
   }
 
   std::string out_;

@@ -1,0 +1,524 @@
+#include "admin/settings_table.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <utility>
+
+#include "admin/duration.h"
+#include "protocol/secrets.h"
+
+namespace pgweir {
+namespace {
+
+using namespace std::chrono_literals;
+using std::int64_t;
+using Texts = std::vector<std::string>;
+
+constexpr auto restart = TakesEffect::restart;
+
+// Bounds.
+constexpr int64_t most_servers = 10'000;         // of one pool
+constexpr int64_t most_connections = 1'000'000;  // of one process
+constexpr int64_t longest = Duration(24h * 365).count();
+constexpr int64_t longest_text = 1024;
+// sockaddr_un has 108 bytes, of which "/.s.PGSQL.65535" and the final zero take 16.
+constexpr int64_t longest_socket_dir = 92;
+constexpr int64_t longest_host = 255;  // of the domain name system (RFC 1035)
+// No iteration count below the one of RFC 7677: some drivers refuse it.
+constexpr int64_t least_iterations = 4096;
+
+constexpr std::array sections{
+    SettingsSection{"", "", "The process."},
+    SettingsSection{"listen", "", "Where clients connect."},
+    SettingsSection{
+        "pool", "",
+        "Limits and times of the pools. A pool holds the servers of one database and user. Names and "
+        "meanings are PgBouncer's."},
+    SettingsSection{
+        "databases", "shop",
+        "One section for each database that clients may ask for, [databases.NAME]. [databases.\"*\"] "
+        "serves every name that has no section of its own. Without any such section every name goes to "
+        "the default host and port. What is set here counts before [pool]."},
+    SettingsSection{"users", "alice",
+                    "One section for each user who may log in, [users.NAME]. What is set here counts before "
+                    "[databases.NAME] and [pool]."},
+    SettingsSection{"auth", "", "How clients prove who they are, and what servers may ask of pgweir."},
+    SettingsSection{"log", "", "What is logged, to the standard error."},
+    SettingsSection{"console", "",
+                    "Who may connect to the database pgweir (also named pgbouncer), the console."},
+    SettingsSection{"advice", "", "What pool sizes are recommended for."},
+};
+
+// Rows of the kinds, so that the table below reads as one.
+
+Setting boolean(Bytes section, Bytes name, bool by_default, SettingAccess access, Bytes doc) {
+  return {.section = section,
+          .name = name,
+          .kind = SettingKind::boolean,
+          .default_value = by_default,
+          .access = access,
+          .doc = doc};
+}
+
+Setting integer(Bytes section, Bytes name, int64_t by_default, std::pair<int64_t, int64_t> bounds, Bytes unit,
+                SettingAccess access, Bytes doc) {
+  return {.section = section,
+          .name = name,
+          .kind = SettingKind::integer,
+          .default_value = by_default,
+          .least = bounds.first,
+          .most = bounds.second,
+          .unit = unit,
+          .access = access,
+          .doc = doc};
+}
+
+// A number where 0 means that there is no limit.
+Setting limit(Bytes section, Bytes name, Bytes unit, SettingAccess access, Bytes doc) {
+  Setting row = integer(section, name, 0, {0, most_connections}, unit, access, doc);
+  row.zero_or_none = "no limit";
+  return row;
+}
+
+Setting duration(Bytes section, Bytes name, Duration by_default, Bytes zero, SettingAccess access,
+                 Bytes doc) {
+  return {.section = section,
+          .name = name,
+          .kind = SettingKind::duration,
+          .default_value = by_default,
+          .most = longest,
+          .zero_or_none = zero,
+          .access = access,
+          .doc = doc};
+}
+
+// A duration that cannot be 0.
+Setting duration(Bytes section, Bytes name, Duration by_default, std::pair<Duration, Duration> bounds,
+                 SettingAccess access, Bytes doc) {
+  Setting row = duration(section, name, by_default, Bytes{}, access, doc);
+  row.least = bounds.first.count();
+  row.most = bounds.second.count();
+  return row;
+}
+
+Setting text(Bytes section, Bytes name, std::string by_default, Bytes empty, int64_t most,
+             SettingAccess access, Bytes doc) {
+  const int64_t least = by_default.empty() ? 0 : 1;
+  return {.section = section,
+          .name = name,
+          .kind = SettingKind::text,
+          .default_value = std::move(by_default),
+          .least = least,
+          .most = most,
+          .zero_or_none = empty,
+          .access = access,
+          .doc = doc};
+}
+
+Setting texts(Bytes section, Bytes name, Texts by_default, Bytes empty, SettingAccess access, Bytes doc) {
+  return {.section = section,
+          .name = name,
+          .kind = SettingKind::text_list,
+          .default_value = std::move(by_default),
+          .least = 1,
+          .most = longest_host,
+          .zero_or_none = empty,
+          .access = access,
+          .doc = doc};
+}
+
+template <class Enum>
+Setting word(Bytes section, Bytes name, Enum by_default, SettingAccess access, Bytes doc) {
+  return {.section = section,
+          .name = name,
+          .kind = SettingKind::word,
+          .default_value = std::string(word_of(by_default)),
+          .words = words_of<Enum>,
+          .access = access,
+          .doc = doc};
+}
+
+Setting shown_as(Bytes pgbouncer, Setting row) {
+  row.pgbouncer = pgbouncer;
+  return row;
+}
+
+Setting at(TakesEffect effect, Setting row) {
+  row.effect = effect;
+  return row;
+}
+
+Setting secret(Setting row) {
+  row.secret = true;
+  return row;
+}
+
+// The row of a database or user for what `general` sets for all.
+Setting overriding(const std::vector<Setting>& rows, Bytes section, Bytes name, Bytes general,
+                   SettingAccess access, Bytes doc) {
+  const auto found =
+      std::find_if(rows.begin(), rows.end(), [&](const Setting& row) { return full_name(row) == general; });
+  assert(found != rows.end());
+  Setting row = *found;
+  row.section = section;
+  row.name = name;
+  row.pgbouncer = {};
+  row.default_value = std::monostate{};
+  row.inherits = general;
+  row.access = access;
+  row.doc = doc;
+  return row;
+}
+
+std::vector<Setting> make_table() {
+  using S = Settings;
+  using L = ListenSettings;
+  using P = PoolSettings;
+  using D = DatabaseSettings;
+  using U = UserSettings;
+  using A = AuthSettings;
+  using G = LogSettings;
+  using C = ConsoleSettings;
+
+  std::vector<Setting> rows{
+      at(restart,
+         integer(
+             "", "workers", 1, {1, 64}, "threads", field<&S::workers>(),
+             "Threads that serve connections. One serves tens of thousands of transactions in a second.")),
+      duration("", "shutdown_timeout", 60s, "no limit", field<&S::shutdown_timeout>(),
+               "How long a shutdown waits for running transactions before it closes their connections."),
+
+      at(restart,
+         shown_as(
+             "listen_addr",
+             texts("listen", "addresses", {"127.0.0.1"}, "no TCP", field<&S::listen, &L::addresses>(),
+                   "Addresses to listen on. \"0.0.0.0\" is every IPv4 address of the machine, \"::\" every "
+                   "IPv6 address."))),
+      at(restart, shown_as("listen_port",
+                           integer("listen", "port", 6432, {1, 65535}, "", field<&S::listen, &L::port>(),
+                                   "The TCP port, also part of the name of the Unix socket."))),
+      at(restart, text("listen", "unix_socket_dir", "", "no Unix socket", longest_socket_dir,
+                       field<&S::listen, &L::unix_socket_dir>(), "The directory of the Unix socket.")),
+      at(restart, Setting{.section = "listen",
+                          .name = "unix_socket_mode",
+                          .kind = SettingKind::file_mode,
+                          .default_value = int64_t{0770},
+                          .least = 0,
+                          .most = 0777,
+                          .access = field<&S::listen, &L::unix_socket_mode>(),
+                          .doc = "Who may connect through the Unix socket, as a file mode in octal digits."}),
+      at(restart,
+         shown_as(
+             "listen_backlog",
+             integer("listen", "backlog", 512, {1, 65535}, "connections", field<&S::listen, &L::backlog>(),
+                     "Connections that the kernel keeps until they are accepted. The kernel may cut it "
+                     "(net.core.somaxconn)."))),
+
+      word("pool", "pool_mode", PoolMode::transaction, field<&S::pool, &P::pool_mode>(),
+           "When a server goes back to its pool: at the end of each transaction."),
+      integer("pool", "default_pool_size", 20, {1, most_servers}, "servers",
+              field<&S::pool, &P::default_pool_size>(), "How many servers a pool may have."),
+      integer("pool", "min_pool_size", 0, {0, most_servers}, "servers", field<&S::pool, &P::min_pool_size>(),
+              "How many servers a pool that is in use keeps open when fewer would do."),
+      integer("pool", "reserve_pool_size", 0, {0, most_servers}, "servers",
+              field<&S::pool, &P::reserve_pool_size>(),
+              "How many servers a pool may have beyond its size once a client has waited for "
+              "reserve_pool_timeout."),
+      duration("pool", "reserve_pool_timeout", 5s, "at once", field<&S::pool, &P::reserve_pool_timeout>(),
+               "How long a client waits before its pool may use its reserve."),
+      limit("pool", "max_db_connections", "servers", field<&S::pool, &P::max_db_connections>(),
+            "How many servers all pools of one database may have together."),
+      limit("pool", "max_user_connections", "servers", field<&S::pool, &P::max_user_connections>(),
+            "How many servers all pools of one user may have together."),
+      integer("pool", "max_client_conn", 10'000, {1, most_connections}, "clients",
+              field<&S::pool, &P::max_client_conn>(),
+              "How many clients may be connected. Others are refused."),
+      duration("pool", "query_wait_timeout", 120s, "no limit", field<&S::pool, &P::query_wait_timeout>(),
+               "How long a client may wait for a server before it is disconnected."),
+      duration("pool", "server_idle_timeout", 600s, "no limit", field<&S::pool, &P::server_idle_timeout>(),
+               "A server that nobody used for this long is closed."),
+      duration("pool", "server_lifetime", 3600s, "no limit", field<&S::pool, &P::server_lifetime>(),
+               "A server that was connected for this long is closed as soon as it is free."),
+      duration("pool", "server_connect_timeout", 15s, "no limit",
+               field<&S::pool, &P::server_connect_timeout>(),
+               "How long connecting and logging in to a server may take."),
+      duration("pool", "server_login_retry", 15s, "no pause", field<&S::pool, &P::server_login_retry>(),
+               "The longest pause between attempts to reach a server that refuses."),
+      duration("pool", "client_login_timeout", 60s, "no limit", field<&S::pool, &P::client_login_timeout>(),
+               "How long a client may take to log in."),
+      duration("pool", "cancel_wait_timeout", 10s, {100ms, 1h}, field<&S::pool, &P::cancel_wait_timeout>(),
+               "How long a request to cancel may take to reach its server."),
+  };
+
+  rows.push_back(
+      text("databases", "host", "127.0.0.1", "", longest_host, field<&D::host>(),
+           "The server: a name, an address, or the directory of its Unix socket (begins with /)."));
+  rows.push_back(
+      integer("databases", "port", 5432, {1, 65535}, "", field<&D::port>(), "The port of the server."));
+  rows.push_back(text("databases", "dbname", "", "the name that the client asked for", longest_text,
+                      field<&D::dbname>(), "The name of the database on the server."));
+  rows.push_back(text("databases", "user", "", "the client's user", longest_text, field<&D::user>(),
+                      "The user who logs in to the server, whoever the client is."));
+  rows.push_back(secret(text("databases", "password", "", "the password of the client's user", longest_text,
+                             field<&D::password>(), "The password for the login to the server.")));
+  const auto database = [&](Bytes name, Bytes general, SettingAccess access, Bytes doc) {
+    rows.push_back(overriding(rows, "databases", name, general, access, doc));
+  };
+  database("pool_size", "pool.default_pool_size", field<&D::pool_size>(),
+           "How many servers each pool of this database may have.");
+  database("min_pool_size", "pool.min_pool_size", field<&D::min_pool_size>(),
+           "As pool.min_pool_size, for this database.");
+  database("reserve_pool_size", "pool.reserve_pool_size", field<&D::reserve_pool_size>(),
+           "As pool.reserve_pool_size, for this database.");
+  database("max_db_connections", "pool.max_db_connections", field<&D::max_db_connections>(),
+           "How many servers all pools of this database may have together.");
+  database("query_wait_timeout", "pool.query_wait_timeout", field<&D::query_wait_timeout>(),
+           "As pool.query_wait_timeout, for clients of this database.");
+  database("server_lifetime", "pool.server_lifetime", field<&D::server_lifetime>(),
+           "As pool.server_lifetime, for servers of this database.");
+  database("pool_mode", "pool.pool_mode", field<&D::pool_mode>(), "As pool.pool_mode, for this database.");
+
+  rows.push_back(secret(text("users", "password", "", "this user cannot log in by password", longest_text,
+                             field<&U::password>(),
+                             "The password, or what PostgreSQL keeps of it (SCRAM-SHA-256$... or md5...).")));
+  const auto user = [&](Bytes name, Bytes general, SettingAccess access, Bytes doc) {
+    rows.push_back(overriding(rows, "users", name, general, access, doc));
+  };
+  user("pool_size", "pool.default_pool_size", field<&U::pool_size>(),
+       "How many servers each pool of this user may have.");
+  user("max_user_connections", "pool.max_user_connections", field<&U::max_user_connections>(),
+       "How many servers all pools of this user may have together.");
+  user("query_wait_timeout", "pool.query_wait_timeout", field<&U::query_wait_timeout>(),
+       "As pool.query_wait_timeout, for clients of this user.");
+  user("pool_mode", "pool.pool_mode", field<&U::pool_mode>(), "As pool.pool_mode, for this user.");
+
+  rows.push_back(
+      shown_as("auth_type", word("auth", "type", AuthType::scram_sha_256, field<&S::auth, &A::type>(),
+                                 "How clients log in. With md5, a user with a SCRAM verifier still uses "
+                                 "SCRAM. With trust nobody is asked for a password.")));
+  rows.push_back(boolean("auth", "server_allow_cleartext", false,
+                         field<&S::auth, &A::server_allow_cleartext>(),
+                         "Whether a password is sent in clear text to a server that asks for it so."));
+  rows.push_back(integer("auth", "scram_iterations", scram_default_iterations, {least_iterations, 1'000'000},
+                         "rounds", field<&S::auth, &A::scram_iterations>(),
+                         "The cost of a SCRAM login of users whose password stands here in plain."));
+  rows.push_back(integer("auth", "server_max_scram_iterations", 100'000, {least_iterations, 10'000'000},
+                         "rounds", field<&S::auth, &A::server_max_scram_iterations>(),
+                         "A server that asks for a costlier SCRAM login is refused."));
+
+  rows.push_back(shown_as("log_level", word("log", "level", LogLevel::info, field<&S::log, &G::level>(),
+                                            "What is less important than this is not logged.")));
+  rows.push_back(shown_as("log_format", word("log", "format", LogFormat::text, field<&S::log, &G::format>(),
+                                             "Lines of text for people, or one JSON object on each line.")));
+  rows.push_back(
+      shown_as("log_connections", boolean("log", "connections", true, field<&S::log, &G::connections>(),
+                                          "Whether logins of clients and to servers are logged.")));
+  rows.push_back(shown_as("log_disconnections",
+                          boolean("log", "disconnections", true, field<&S::log, &G::disconnections>(),
+                                  "Whether ends of connections are logged, with the reason.")));
+  rows.push_back(shown_as("log_pooler_errors",
+                          boolean("log", "pooler_errors", true, field<&S::log, &G::pooler_errors>(),
+                                  "Whether the errors that pgweir itself sends to clients are logged.")));
+
+  rows.push_back(texts("console", "admin_users", {}, "nobody", field<&S::console, &C::admin_users>(),
+                       "Users who may do everything in the console."));
+  rows.push_back(texts("console", "stats_users", {}, "nobody", field<&S::console, &C::stats_users>(),
+                       "Users who may look at everything in the console that is no secret."));
+
+  rows.push_back(shown_as(
+      "advice_target_wait",
+      duration("advice", "target_wait", 10ms, {1us, 60s}, field<&S::advice, &AdviceSettings::target_wait>(),
+               "Recommended sizes keep the wait for a server below this for 99 of 100 transactions.")));
+  return rows;
+}
+
+std::string quoted(Bytes text) {
+  static constexpr char digits[] = "0123456789ABCDEF";
+  std::string result = "\"";
+  for (const char c : text) {
+    const auto code = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      (result += '\\') += c;
+    } else if (code < 0x20 || code == 0x7f) {
+      (result += "\\u00") += {digits[code / 16], digits[code % 16]};
+    } else {
+      result += c;
+    }
+  }
+  return result += '"';
+}
+
+std::string octal(int64_t mode) {
+  std::string text = "0000";
+  for (auto digit = text.rbegin(); digit != text.rend(); ++digit, mode /= 8) {
+    *digit = static_cast<char>('0' + mode % 8);
+  }
+  return text;
+}
+
+std::string joined_words(std::span<const Bytes> words) {
+  std::string text;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (i > 0) text += i + 1 == words.size() ? " or " : ", ";
+    text += quoted(words[i]);
+  }
+  return text;
+}
+
+template <class Owner>
+Owner by_default(Owner owner) {
+  for (const Setting& row : settings_table()) {
+    if (std::holds_alternative<FieldAccess<Owner>>(row.access)) row.set(owner, row.default_value);
+  }
+  return owner;
+}
+
+// The default that counts for a row that inherits.
+const SettingValue& effective_default(const Setting& setting) {
+  if (setting.inherits.empty()) return setting.default_value;
+  const auto dot = setting.inherits.find('.');
+  return find_setting(setting.inherits.substr(0, dot), setting.inherits.substr(dot + 1))->default_value;
+}
+
+}  // namespace
+
+std::span<const SettingsSection> settings_sections() { return sections; }
+
+std::span<const Setting> settings_table() {
+  static const std::vector<Setting> table = make_table();
+  return table;
+}
+
+const SettingsSection* find_section(Bytes name) {
+  const auto found = std::find_if(sections.begin(), sections.end(),
+                                  [&](const SettingsSection& section) { return section.name == name; });
+  return found == sections.end() ? nullptr : &*found;
+}
+
+const Setting* find_setting(Bytes section, Bytes name) {
+  for (const Setting& row : settings_table()) {
+    if (row.section == section && row.name == name) return &row;
+  }
+  return nullptr;
+}
+
+Settings settings_by_default() { return by_default(Settings{}); }
+
+DatabaseSettings database_by_default(std::string name) {
+  DatabaseSettings database;
+  database.name = std::move(name);
+  return by_default(std::move(database));
+}
+
+UserSettings user_by_default(std::string name) {
+  UserSettings user;
+  user.name = std::move(name);
+  return by_default(std::move(user));
+}
+
+std::string toml_key(Bytes key) {
+  const bool bare = !key.empty() && std::all_of(key.begin(), key.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+  return bare ? std::string(key) : quoted(key);
+}
+
+std::string full_name(const Setting& setting, Bytes entry) {
+  std::string name(setting.section);
+  if (setting.per_database() || setting.per_user()) name += "." + (entry.empty() ? "NAME" : toml_key(entry));
+  if (!name.empty()) name += '.';
+  return name.append(setting.name);
+}
+
+std::string toml_text(const Setting& setting, const SettingValue& value) {
+  struct Printer {
+    const Setting& row;
+    std::string operator()(std::monostate) const { return toml_text(row, effective_default(row)); }
+    std::string operator()(bool yes) const { return yes ? "true" : "false"; }
+    std::string operator()(int64_t number) const {
+      return row.kind == SettingKind::file_mode ? quoted(octal(number)) : std::to_string(number);
+    }
+    std::string operator()(Duration span) const {
+      return span == Duration::zero() ? "0" : quoted(format_duration(span));
+    }
+    std::string operator()(const std::string& it) const { return quoted(it); }
+    std::string operator()(const Texts& list) const {
+      std::string all = "[";
+      for (const std::string& item : list) all += (all.size() > 1 ? ", " : "") + quoted(item);
+      return all + "]";
+    }
+  };
+  return std::visit(Printer{setting}, value);
+}
+
+std::string shown_text(const Setting& setting, const SettingValue& value) {
+  if (setting.secret) return "***";
+  if (std::holds_alternative<std::monostate>(value)) return "unset";
+  return toml_text(setting, value);
+}
+
+std::string shape_text(const Setting& setting) {
+  switch (setting.kind) {
+    case SettingKind::boolean:
+      return "true or false";
+    case SettingKind::integer:
+      return "a whole number, " + bounds_text(setting);
+    case SettingKind::file_mode:
+      return "a file mode in octal digits as text, " + bounds_text(setting);
+    case SettingKind::duration:
+      return R"(a duration such as "500ms", "120s", "5min")" +
+             (setting.zero_or_none.empty() ? ", " + bounds_text(setting)
+                                           : " or 0 for " + std::string(setting.zero_or_none));
+    case SettingKind::text:
+      return "a text of " + bounds_text(setting);
+    case SettingKind::text_list:
+      return R"(a list of texts such as ["one", "two"], each of )" + bounds_text(setting);
+    case SettingKind::word:
+      return joined_words(setting.words);
+  }
+  return {};
+}
+
+std::string bounds_text(const Setting& setting) {
+  const auto range = [&](auto text_of) { return text_of(setting.least) + " to " + text_of(setting.most); };
+  const std::string zero = setting.zero_or_none.empty() ? "" : ", 0 for " + std::string(setting.zero_or_none);
+  switch (setting.kind) {
+    case SettingKind::integer:
+      return range([](int64_t number) { return std::to_string(number); }) + zero;
+    case SettingKind::file_mode:
+      return range([](int64_t mode) { return quoted(octal(mode)); });
+    case SettingKind::duration:
+      return range([](int64_t ns) { return ns == 0 ? "0" : format_duration(Duration(ns)); }) + zero;
+    case SettingKind::text:
+    case SettingKind::text_list:
+      return range([](int64_t bytes) { return std::to_string(bytes); }) + " bytes";
+    case SettingKind::boolean:
+    case SettingKind::word:
+      break;
+  }
+  return {};
+}
+
+bool in_bounds(const Setting& setting, const SettingValue& value) {
+  struct Check {
+    const Setting& row;
+    bool within(int64_t number) const { return number >= row.least && number <= row.most; }
+    bool operator()(std::monostate) const { return !row.inherits.empty(); }
+    bool operator()(bool) const { return true; }
+    bool operator()(int64_t number) const { return within(number); }
+    bool operator()(Duration span) const { return within(span.count()); }
+    bool operator()(const std::string& it) const {
+      if (row.kind == SettingKind::word) {
+        return std::find(row.words.begin(), row.words.end(), it) != row.words.end();
+      }
+      return within(static_cast<int64_t>(it.size())) && it.find('\0') == std::string::npos;
+    }
+    bool operator()(const Texts& list) const {
+      return std::all_of(list.begin(), list.end(), [this](const std::string& item) { return (*this)(item); });
+    }
+  };
+  return std::visit(Check{setting}, value);
+}
+
+}  // namespace pgweir

@@ -1,0 +1,123 @@
+#include "pool/arbiter.h"
+
+#include <algorithm>
+#include <climits>
+
+namespace pgweir {
+
+namespace {
+
+int count(const std::map<std::string, int>& counts, const std::string& name) {
+  const auto found = counts.find(name);
+  return found == counts.end() ? 0 : found->second;
+}
+
+}  // namespace
+
+int Arbiter::granted(const Route& route) const {
+  const auto found = pools_.find(route);
+  return found == pools_.end() ? 0 : found->second.granted;
+}
+int Arbiter::granted_to_database(const std::string& database) const { return count(databases_, database); }
+int Arbiter::granted_to_user(const std::string& user) const { return count(users_, user); }
+
+int Arbiter::room(const Route& route, const Pool& pool, bool reserve) const {
+  const auto left = [](int limit, int used) { return limit == 0 ? INT_MAX : limit - used; };
+  const int of_pool = pool.limits.pool + (reserve ? pool.limits.reserve : 0) - pool.granted;
+  return std::max(0, std::min({of_pool, left(pool.limits.database, granted_to_database(route.database)),
+                               left(pool.limits.user, granted_to_user(route.user))}));
+}
+
+void Arbiter::grant(const Route& route, Pool& pool, WorkerId worker, Wish& wish, ArbiterOrders& orders) {
+  const int slots = std::min(wish.slots, room(route, pool, wish.reserve));
+  if (slots == 0) return;
+  wish.slots -= slots;
+  pool.granted += slots;
+  pool.held[worker] += slots;
+  databases_[route.database] += slots;
+  users_[route.user] += slots;
+  orders.grants.push_back({worker, route, slots});
+}
+
+void Arbiter::wanted(WorkerId worker, const Route& route, int slots, Instant since, bool reserve,
+                     const SlotLimits& limits, ArbiterOrders& orders) {
+  Pool& pool = pools_[route];
+  pool.limits = limits;
+  Wish wish{std::max(slots, 0), since, reserve};
+  const bool had = pool.wishes.erase(worker) > 0;
+  grant(route, pool, worker, wish, orders);
+  wishes_ += (wish.slots > 0 ? 1 : 0) - (had ? 1 : 0);
+  if (wish.slots == 0) return;
+  pool.wishes[worker] = wish;
+  recall(route, pool, worker, wish, orders);
+}
+
+void Arbiter::recall(const Route& route, const Pool& pool, WorkerId worker, const Wish& wish,
+                     ArbiterOrders& orders) const {
+  const bool pool_full = pool.granted >= pool.limits.pool + (wish.reserve ? pool.limits.reserve : 0);
+  for (const auto& [holder, held] : pool.held) {
+    if (holder != worker && held > 0) orders.recalls.push_back({holder, route, wish.since, true, worker});
+  }
+  if (pool_full) return;
+  // The limit of the database or of the user is what is in the way: the other pools under it are asked.
+  const bool database_full =
+      pool.limits.database != 0 && granted_to_database(route.database) >= pool.limits.database;
+  const bool user_full = pool.limits.user != 0 && granted_to_user(route.user) >= pool.limits.user;
+  for (const auto& [other, its] : pools_) {
+    const bool helps =
+        (database_full && other.database == route.database) || (user_full && other.user == route.user);
+    if (!helps || other == route) continue;
+    for (const auto& [holder, held] : its.held) {
+      if (held > 0) orders.recalls.push_back({holder, other, wish.since, false, worker});
+    }
+  }
+}
+
+void Arbiter::returned(WorkerId worker, const Route& route, int slots, ArbiterOrders& orders) {
+  const auto found = pools_.find(route);
+  if (found == pools_.end()) return;
+  found->second.granted -= slots;
+  found->second.held[worker] -= slots;
+  databases_[route.database] -= slots;
+  users_[route.user] -= slots;
+  serve_wishes(orders);
+}
+
+void Arbiter::moved(WorkerId from, WorkerId to, const Route& route) {
+  const auto found = pools_.find(route);
+  if (found == pools_.end()) return;
+  Pool& pool = found->second;
+  --pool.held[from];
+  ++pool.held[to];
+  const auto wish = pool.wishes.find(to);
+  if (wish != pool.wishes.end() && --wish->second.slots == 0) {
+    pool.wishes.erase(wish);
+    --wishes_;
+  }
+}
+
+void Arbiter::serve_wishes(ArbiterOrders& orders) {
+  while (wishes_ > 0) {
+    const Route* best_route = nullptr;
+    Pool* best_pool = nullptr;
+    std::map<WorkerId, Wish>::iterator best;
+    for (auto& [route, pool] : pools_) {
+      for (auto wish = pool.wishes.begin(); wish != pool.wishes.end(); ++wish) {
+        if (room(route, pool, wish->second.reserve) == 0) continue;
+        if (best_pool == nullptr || wish->second.since < best->second.since) {
+          best_route = &route;
+          best_pool = &pool;
+          best = wish;
+        }
+      }
+    }
+    if (best_pool == nullptr) return;
+    grant(*best_route, *best_pool, best->first, best->second, orders);
+    if (best->second.slots == 0) {
+      best_pool->wishes.erase(best);
+      --wishes_;
+    }
+  }
+}
+
+}  // namespace pgweir

@@ -1,0 +1,85 @@
+#pragma once
+// Grants the slots of all pools to the workers' shards, within the limits of each pool, database and user.
+// A shard never opens more servers than it holds slots, so the sum of what is granted here is the limit.
+//
+// Owned by the control thread. Pure: calls return what is to be mailed.
+//
+// Invariants:
+//  A1 For every pool, database and user: slots granted <= its limit (after a limit was lowered: no new grant
+//     until enough have come back).
+//  A2 A wish that cannot be granted is kept, and granted in the order of how long its clients have waited.
+//  A3 While a wish is kept, everybody who could give a slot for it has been asked to (a recall).
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "pool/ids.h"
+#include "pool/route.h"
+#include "pool/time.h"
+
+namespace pgweir {
+
+struct SlotLimits {
+  int pool = 0;
+  int reserve = 0;
+  int database = 0;  // 0: no limit
+  int user = 0;      // 0: no limit
+};
+
+struct SlotGrant {
+  WorkerId worker;
+  Route route;
+  int slots = 0;
+};
+
+struct SlotRecall {
+  WorkerId worker;  // who is asked
+  Route route;
+  Instant since;
+  bool same_pool = false;
+  WorkerId to;
+};
+
+struct ArbiterOrders {
+  std::vector<SlotGrant> grants;
+  std::vector<SlotRecall> recalls;
+};
+
+class Arbiter {
+ public:
+  // `limits` are those in force now.
+  void wanted(WorkerId worker, const Route& route, int slots, Instant since, bool reserve,
+              const SlotLimits& limits, ArbiterOrders& orders);
+  void returned(WorkerId worker, const Route& route, int slots, ArbiterOrders& orders);
+  void moved(WorkerId from, WorkerId to, const Route& route);
+
+  int granted(const Route& route) const;
+  int granted_to_database(const std::string& database) const;
+  int granted_to_user(const std::string& user) const;
+
+ private:
+  struct Wish {
+    int slots = 0;
+    Instant since;
+    bool reserve = false;
+  };
+  struct Pool {
+    SlotLimits limits;
+    int granted = 0;
+    std::map<WorkerId, int> held;
+    std::map<WorkerId, Wish> wishes;
+  };
+
+  int room(const Route& route, const Pool& pool, bool reserve) const;
+  void grant(const Route& route, Pool& pool, WorkerId worker, Wish& wish, ArbiterOrders& orders);
+  void recall(const Route& route, const Pool& pool, WorkerId worker, const Wish& wish,
+              ArbiterOrders& orders) const;
+  void serve_wishes(ArbiterOrders& orders);
+
+  std::map<Route, Pool> pools_;
+  std::map<std::string, int> databases_, users_;
+  int wishes_ = 0;  // pools and workers with a wish that is kept
+};
+
+}  // namespace pgweir

@@ -1,0 +1,341 @@
+#include "pool/meter.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace pgweir {
+
+namespace {
+
+// Shorter pauses are part of the load.
+constexpr Duration shortest_idle = std::chrono::seconds(1);
+constexpr Duration window_time = std::chrono::minutes(1);
+
+std::int64_t minute_of(Instant t) {
+  const auto ns = t.time_since_epoch();
+  return std::chrono::floor<std::chrono::minutes>(ns).count();
+}
+
+double seconds(Duration span) { return std::chrono::duration<double>(span).count(); }
+
+}  // namespace
+
+void PoolTotals::add(const PoolTotals& other) {
+  server_assignment_count += other.server_assignment_count;
+  xact_count += other.xact_count;
+  query_count += other.query_count;
+  xact_time += other.xact_time;
+  query_time += other.query_time;
+  wait_time += other.wait_time;
+  received += other.received;
+  sent += other.sent;
+  client_parse_count += other.client_parse_count;
+  server_parse_count += other.server_parse_count;
+  bind_count += other.bind_count;
+  client_login_count += other.client_login_count;
+}
+
+bool LittleCheck::holds_within(double share) const {
+  const auto a = static_cast<double>(by_level.count()), b = static_cast<double>(by_holding.count());
+  return std::abs(a - b) <= share * std::max(a, b);
+}
+
+void merge(PoolMeasure& measure, const PoolMeasure& other) {
+  measure.since = std::min(measure.since, other.since);
+  measure.now = std::max(measure.now, other.now);
+  measure.totals.add(other.totals);
+  measure.arrivals += other.arrivals;
+  measure.completions += other.completions;
+  for (std::size_t i = 0; i < wait_reasons; ++i) {
+    measure.waits_by_reason[i].count += other.waits_by_reason[i].count;
+    measure.waits_by_reason[i].time += other.waits_by_reason[i].time;
+  }
+  for (std::size_t i = 0; i < give_ups; ++i) measure.gave_up[i] += other.gave_up[i];
+  measure.waits.merge(other.waits);
+  measure.abandoned_waits.merge(other.abandoned_waits);
+  measure.links.merge(other.links);
+  measure.queries.merge(other.queries);
+  measure.transactions.merge(other.transactions);
+  measure.holdings.merge(other.holdings);
+  for (const auto level : {&PoolMeasure::held, &PoolMeasure::executing, &PoolMeasure::idle_in_transaction,
+                           &PoolMeasure::waiting, &PoolMeasure::open})
+    measure.*level = LevelTimes::combine(measure.*level, other.*level);
+
+  std::vector<WindowRef> windows;
+  auto left = measure.windows.begin();
+  auto right = other.windows.begin();
+  while (left != measure.windows.end() || right != other.windows.end()) {
+    const bool has_left = left != measure.windows.end(), has_right = right != other.windows.end();
+    const std::int64_t a = has_left ? minute_of((*left)->start) : 0, b = has_right ? minute_of((*right)->start) : 0;
+    if (has_left && has_right && a == b) {
+      auto both = std::make_shared<MinuteWindow>(**left++);
+      combine(*both, **right++);
+      windows.push_back(std::move(both));
+    } else if (has_left && (!has_right || a < b)) {
+      windows.push_back(*left++);
+    } else {
+      windows.push_back(*right++);
+    }
+  }
+  measure.windows = std::move(windows);
+  combine(measure.current, other.current);
+  measure.little.by_level += other.little.by_level;
+  measure.little.by_holding += other.little.by_holding;
+  measure.shards += other.shards;
+}
+
+LevelTimes Meter::Track::all(Instant now) const {
+  LevelTimes times = before;
+  times.merge(gauge.times(now));
+  return times;
+}
+
+Meter::Meter(Instant now)
+    : since_(now),
+      held_(now),
+      executing_(now),
+      idle_in_transaction_(now),
+      waiting_(now),
+      open_(now),
+      virtual_(now),
+      needing_since_(now),
+      idle_since_(now) {
+  now_.start = now;
+}
+
+void Meter::arrived(Use& use, Instant now) {
+  if (use.state != Use::State::none) return;
+  use.state = Use::State::arrived;
+  use.arrived = now;
+  held_.gauge.arrival();
+  waiting_.gauge.arrival();
+  ++now_.arrivals;
+  needing(1, now);
+  now_.trend.add_arrival(needing_ - 1);
+}
+
+void Meter::queued(Use& use, Instant now) {
+  if (use.state != Use::State::arrived) return;
+  use.state = Use::State::queued;
+  waiting_.gauge.add(1, now);
+  now_.highest_waiting = std::max(now_.highest_waiting, waiting_.gauge.level());
+  virtual_.queued(now);
+}
+
+void Meter::served(Use& use, WaitReason why, Instant now) {
+  if (use.state != Use::State::arrived && use.state != Use::State::queued) return;
+  const bool was_queued = use.state == Use::State::queued;
+  use.wait = was_queued ? std::max(now - use.arrived, Duration::zero()) : Duration::zero();
+  if (was_queued) waiting_.gauge.add(-1, now);
+  use.state = Use::State::linking;
+  use.served = now;
+  held_.gauge.add(1, now);
+  virtual_.served(was_queued, use.wait, now);
+  ++running_;
+  running_since_ += static_cast<std::uint64_t>((now - since_).count());
+
+  now_waits_.record(use.wait);
+  longest_wait_ = std::max(longest_wait_, use.wait);
+  auto& reason = now_.waits_by_reason[static_cast<std::size_t>(was_queued ? why : WaitReason::none)];
+  ++reason.count;
+  reason.time += use.wait;
+  ++totals_.server_assignment_count;
+  totals_.wait_time += use.wait;
+}
+
+void Meter::abandoned(Use& use, GaveUp how, Instant now) {
+  if (use.state != Use::State::arrived && use.state != Use::State::queued) return;
+  const Duration wait = std::max(now - use.arrived, Duration::zero());
+  if (use.state == Use::State::queued) {
+    waiting_.gauge.add(-1, now);
+    virtual_.gave_up(wait, holdings_.mean(), now);
+    longest_wait_ = std::max(longest_wait_, wait);
+  }
+  abandoned_waits_.record(wait);
+  ++now_.gave_up[static_cast<std::size_t>(how)];
+  needing(-1, now);
+  use = Use{};
+}
+
+void Meter::linked(Use& use, Instant now) {
+  if (use.state != Use::State::linking) return;
+  links_.record(now - use.served);
+  use.state = Use::State::other;
+  use.in_transaction = true;
+  use.transaction_since = now;
+}
+
+void Meter::query_started(Use& use, Instant now) {
+  if (use.state < Use::State::executing) return;
+  if (!use.in_transaction) {
+    use.in_transaction = true;
+    use.transaction_since = now;
+  }
+  if (use.outstanding++ > 0) return;
+  use.query_since = now;
+  set_state(use, Use::State::executing, now);
+}
+
+void Meter::query_finished(Use& use, bool in_transaction, Instant now) {
+  if (use.outstanding == 0) return;
+  const Duration query = std::max(now - use.query_since, Duration::zero());
+  queries_.record(query);
+  ++totals_.query_count;
+  totals_.query_time += query;
+  executing_.gauge.completion();
+  use.query_since = now;
+  --use.outstanding;
+  if (!in_transaction) {
+    const Duration transaction = std::max(now - use.transaction_since, Duration::zero());
+    transactions_.record(transaction);
+    ++totals_.xact_count;
+    totals_.xact_time += transaction;
+    use.transaction_since = now;
+  }
+  use.in_transaction = in_transaction || use.outstanding > 0;
+  if (use.outstanding == 0) set_state(use, in_transaction ? Use::State::idle_in_transaction : Use::State::other, now);
+}
+
+void Meter::released(Use& use, Instant now) {
+  if (use.state < Use::State::linking) return;
+  set_state(use, Use::State::other, now);
+  const Duration holding = std::max(now - use.served, Duration::zero());
+  held_.gauge.completion();
+  held_.gauge.add(-1, now);
+  virtual_.released(use.wait, now);
+  --running_;
+  running_since_ -= static_cast<std::uint64_t>((use.served - since_).count());
+
+  holdings_.record(holding);
+  ++now_.completions;
+  now_.holding_seconds += seconds(holding);
+  now_.holding_seconds_squared += seconds(holding) * seconds(holding);
+  needing(-1, now);
+  use = Use{};
+}
+
+// The only place where a use enters or leaves the two states that gauges count.
+void Meter::set_state(Use& use, Use::State state, Instant now) {
+  if (use.state == state) return;
+  if (use.state == Use::State::executing) executing_.gauge.add(-1, now);
+  if (use.state == Use::State::idle_in_transaction) idle_in_transaction_.gauge.add(-1, now);
+  use.state = state;
+  if (state == Use::State::executing) executing_.gauge.add(1, now);
+  if (state == Use::State::idle_in_transaction) idle_in_transaction_.gauge.add(1, now);
+}
+
+void Meter::needing(int by, Instant now) {
+  if (needing_ == 0) now_.idle += idle_until(now);
+  now_.trend.add_time(needing_, now - needing_since_);
+  needing_since_ = now;
+  needing_ += by;
+  if (needing_ == 0) idle_since_ = now;
+  now_.highest_needing = std::max(now_.highest_needing, needing_);
+}
+
+Duration Meter::idle_until(Instant now) const {
+  if (needing_ > 0 || now - idle_since_ < shortest_idle) return Duration::zero();
+  return now - idle_since_;
+}
+
+Instant Meter::cut_due() const { return Instant(std::chrono::minutes(minute_of(now_.start) + 1)); }
+
+// The present window as it stands, without its virtual demand.
+MinuteWindow Meter::window(Instant now) const {
+  MinuteWindow window = now_;
+  window.duration = now - now_.start;
+  window.idle += idle_until(now);
+  window.waits = now_waits_.pack();
+  window.held = held_.gauge.times(now);
+  window.executing = executing_.gauge.times(now).level_time();
+  window.idle_in_transaction = idle_in_transaction_.gauge.times(now).level_time();
+  window.trend.add_time(needing_, now - needing_since_);
+  window.highest_open = std::max(open_.gauge.times(now).highest(), open_.gauge.level());
+  window.pool_size = pool_size_;
+  window.clients = clients_;
+  return window;
+}
+
+void Meter::cut(Instant now) {
+  MinuteWindow closed = window(now);
+  closed.virtual_final = false;
+  windows_.push(std::make_shared<const MinuteWindow>(std::move(closed)));
+  virtual_.cut(now);
+  for (const LevelTimes& times : virtual_.take_finished()) windows_.complete(times);
+
+  for (Track* track : {&held_, &executing_, &idle_in_transaction_, &waiting_, &open_})
+    track->before.merge(track->gauge.take(now));
+  waits_.merge(now_waits_);
+  arrivals_ += now_.arrivals;
+  completions_ += now_.completions;
+  for (std::size_t i = 0; i < wait_reasons; ++i) {
+    waits_by_reason_[i].count += now_.waits_by_reason[i].count;
+    waits_by_reason_[i].time += now_.waits_by_reason[i].time;
+  }
+  for (std::size_t i = 0; i < give_ups; ++i) gave_up_[i] += now_.gave_up[i];
+
+  now_waits_.clear();
+  now_ = MinuteWindow{};
+  now_.start = needing_since_ = idle_since_ = now;
+  now_.highest_needing = needing_;
+  now_.highest_waiting = waiting_.gauge.level();
+  longest_wait_before_ = std::exchange(longest_wait_, Duration::zero());
+  clients_ = clients_now_;
+}
+
+LittleCheck Meter::little(Instant now) const {
+  const std::uint64_t running = running_ * static_cast<std::uint64_t>((now - since_).count()) - running_since_;
+  return {held_.all(now).level_time(), holdings_.sum() + Duration(static_cast<std::int64_t>(running))};
+}
+
+// Up to how long ago the virtual demand may still change, going by the waits of late.
+Duration Meter::preview_lag() const {
+  return std::min(std::max(longest_wait_, longest_wait_before_), VirtualDemand::lag);
+}
+
+PoolMeasure Meter::measure(Instant now) const {
+  PoolMeasure measure;
+  measure.since = since_;
+  measure.now = now;
+  measure.totals = totals_;
+  measure.waits = waits_;
+  measure.waits.merge(now_waits_);
+  measure.abandoned_waits = abandoned_waits_;
+  measure.links = links_;
+  measure.queries = queries_;
+  measure.transactions = transactions_;
+  measure.holdings = holdings_;
+  measure.held = held_.all(now);
+  measure.executing = executing_.all(now);
+  measure.idle_in_transaction = idle_in_transaction_.all(now);
+  measure.waiting = waiting_.all(now);
+  measure.open = open_.all(now);
+  measure.arrivals = arrivals_ + now_.arrivals;
+  measure.completions = completions_ + now_.completions;
+  measure.waits_by_reason = waits_by_reason_;
+  for (std::size_t i = 0; i < wait_reasons; ++i) {
+    measure.waits_by_reason[i].count += now_.waits_by_reason[i].count;
+    measure.waits_by_reason[i].time += now_.waits_by_reason[i].time;
+  }
+  measure.gave_up = gave_up_;
+  for (std::size_t i = 0; i < give_ups; ++i) measure.gave_up[i] += now_.gave_up[i];
+  measure.little = little(now);
+  measure.windows = windows_.all();
+  measure.current = window(now);
+
+  // Windows whose virtual demand is not final yet get what is known of it.
+  const std::vector<LevelTimes> known = virtual_.preview(now - preview_lag(), now);
+  measure.current.virtual_demand = known.back();
+  measure.current.virtual_final = false;
+  std::size_t next = 0;
+  for (WindowRef& window : measure.windows) {
+    if (window->virtual_final || next + 1 >= known.size()) continue;
+    auto copy = std::make_shared<MinuteWindow>(*window);
+    copy->virtual_demand = known[next++];
+    window = std::move(copy);
+  }
+  return measure;
+}
+
+}  // namespace pgweir

@@ -1,0 +1,145 @@
+#include "pool/shard.h"
+
+#include <algorithm>
+
+namespace pgweir {
+
+std::optional<ConnId> Shard::acquire() {
+  if (idle_.empty()) return std::nullopt;
+  const ConnId server = idle_.back().server;
+  idle_.pop_back();
+  ++busy_;
+  return server;
+}
+
+void Shard::dialing() { ++login_; }
+
+void Shard::dial_failed(Instant now, bool refused) {
+  --login_;
+  if (refused) policy_.failed(now, limits_.login_retry);
+}
+
+std::optional<Waiter> Shard::release(ConnId server, Instant connected, Instant now) {
+  if (auto waiter = pop_waiter()) return waiter;
+  --busy_;
+  idle_.push_back({server, now, connected});
+  retire_floor_ = std::min(retire_floor_, retire_at(idle_.back(), now));
+  return std::nullopt;
+}
+
+void Shard::closed_idle(ConnId server) {
+  std::erase_if(idle_, [&](const Idle& idle) { return idle.server == server; });
+}
+
+void Shard::granted(int slots) {
+  slots_ += slots;
+  asked_ = std::max(0, asked_ - slots);
+}
+
+// Connections that should be there and are not: one for each waiter that none of those on their way in will
+// serve, and what is missing to `min`.
+int Shard::needed(bool keep_min) const {
+  const int for_waiters = waiting() - login_;
+  const int for_min = keep_min ? limits_.min - open() : 0;
+  return std::max({0, for_waiters, for_min});
+}
+
+int Shard::slots_to_ask(Instant now) {
+  const int room = limits_.size + (needs_reserve(now) ? limits_.reserve : 0) - slots_;
+  const int missing = std::min(needed(true) - (slots_ - open()), room);
+  if (needs_reserve(now) && missing > 0) {
+    // The Arbiter forgets nothing, but a wish for the reserve is another wish than the one it has.
+    if (now - reserve_asked_ < limits_.reserve_timeout) return 0;
+    reserve_asked_ = now;
+    asked_ = missing;
+    return missing;
+  }
+  if (missing <= asked_) return 0;
+  asked_ = missing;
+  return missing;
+}
+
+bool Shard::needs_reserve(Instant now) const {
+  return limits_.reserve > 0 && !queue_.empty() && slots_ >= limits_.size &&
+         now - queue_.front()->since >= limits_.reserve_timeout;
+}
+
+bool Shard::should_yield(Instant since) const { return queue_.empty() || since < queue_.front()->since; }
+
+bool Shard::yield_free_slot() {
+  if (slots_ <= open()) return false;
+  --slots_;
+  return true;
+}
+
+int Shard::take_unused_slots() {
+  const int unused = std::max(0, slots_ - open() - needed(true));
+  slots_ -= unused;
+  return unused;
+}
+
+int Shard::dials_due(Instant now, bool keep_min) const {
+  return std::max(0, std::min({needed(keep_min), slots_ - open(), policy_.allowed(now) - login_}));
+}
+
+Duration Shard::lifetime_of(ConnId server) const {
+  // Spread over a tenth, so that connections which were opened together do not all end together.
+  return limits_.lifetime - limits_.lifetime / 160 * (server.slot % 16);
+}
+
+bool Shard::over_lifetime(ConnId server, Instant connected, Instant now) const {
+  return limits_.lifetime != Duration::zero() && now - connected >= lifetime_of(server);
+}
+
+Instant Shard::retire_at(const Idle& idle, Instant now) const {
+  const Instant aged =
+      limits_.lifetime == Duration::zero() ? never : idle.connected + lifetime_of(idle.server);
+  if (limits_.idle_timeout == Duration::zero()) return aged;
+  // One that is kept for `min` is looked at again a timeout later: others may have been opened by then.
+  const Instant unused = (open() > limits_.min ? idle.since : now) + limits_.idle_timeout;
+  return std::min(aged, unused);
+}
+
+std::optional<ConnId> Shard::next_to_retire(Instant now) {
+  const bool too_many = slots_ > limits_.size + limits_.reserve;
+  if (idle_.empty() || (!too_many && now < retire_floor_)) return std::nullopt;
+  Instant floor = never;
+  for (std::size_t i = 0; i < idle_.size(); ++i) {
+    const Instant at = retire_at(idle_[i], now);
+    if (too_many || at <= now) {
+      const ConnId server = idle_[i].server;
+      idle_.erase(idle_.begin() + static_cast<std::ptrdiff_t>(i));
+      ++busy_;
+      return server;
+    }
+    floor = std::min(floor, at);
+  }
+  retire_floor_ = floor;
+  return std::nullopt;
+}
+
+std::optional<Waiter> Shard::expired(Instant now) {
+  if (queue_.empty() || now < queue_.front()->deadline) return std::nullopt;
+  return pop_waiter();
+}
+
+std::optional<Waiter> Shard::pop_waiter() {
+  if (queue_.empty()) return std::nullopt;
+  const Waiter waiter = *queue_.front();
+  queue_.remove(queue_.front_place());
+  return waiter;
+}
+
+Instant Shard::next_deadline(Instant now, bool keep_min) const {
+  Instant at = never;
+  if (!queue_.empty()) {
+    at = queue_.front()->deadline;
+    if (limits_.reserve > 0 && slots_ >= limits_.size && slots_ < limits_.size + limits_.reserve) {
+      at = std::min(at, std::max(queue_.front()->since, reserve_asked_) + limits_.reserve_timeout);
+    }
+  }
+  if (needed(keep_min) > 0 && slots_ > open() && policy_.again() > now) at = std::min(at, policy_.again());
+  return idle_.empty() ? at : std::min(at, retire_floor_);
+}
+
+}  // namespace pgweir

@@ -1,0 +1,129 @@
+#pragma once
+// One worker's part of one pool: who waits, which servers are there, how many more may be opened.
+//
+// The shard decides and keeps count; it does not act. After each call the owner asks what is due
+// (dials_due, slots_to_ask, next_to_retire, expired) and does it. Time is an argument. One thread.
+//
+// Invariants:
+//  S1 open() <= slots(): a server connection exists only with a slot granted by the pool's Arbiter.
+//  S2 Nobody waits while a server is idle here.
+//  S3 A server is idle, or busy with one client, or on its way in or out; never two of these.
+//  S4 The queue is served first in, first out; idle servers last in, first out, so that the rest can age.
+
+#include <optional>
+#include <vector>
+
+#include "pool/dial_policy.h"
+#include "pool/ids.h"
+#include "pool/time.h"
+#include "pool/wait_queue.h"
+
+namespace pgweir {
+
+// What the settings say of one pool.
+struct Limits {
+  int size = 0;
+  int reserve = 0;
+  int min = 0;
+  Duration reserve_timeout{};
+  Duration idle_timeout{};
+  Duration lifetime{};
+  Duration login_retry{};
+};
+
+class Shard {
+ public:
+  explicit Shard(const Limits& limits) : limits_(limits) {}
+
+  const Limits& limits() const { return limits_; }
+  void set_limits(const Limits& limits) { limits_ = limits; }
+
+  // An idle server for a client, now busy; nothing when the client has to wait (then call `wait`).
+  std::optional<ConnId> acquire();
+  WaitQueue::Place wait(const Waiter& waiter) { return queue_.push(waiter); }
+  void leave(WaitQueue::Place place) { queue_.remove(place); }
+
+  // A connection is being opened; it takes a free slot.
+  void dialing();
+  // It came to nothing. `refused`: the server or the network said no, so wait before the next attempt.
+  void dial_failed(Instant now, bool refused);
+  // It is ready to serve (from now on the caller's to release or close).
+  void dialed() {
+    --login_;
+    ++busy_;
+    policy_.succeeded();
+  }
+  // A server came from another worker, with its slot.
+  void adopted() {
+    ++slots_;
+    ++busy_;
+  }
+
+  // A busy server is clean again: the client that is to have it, which has left the queue, or nothing: the
+  // server is idle now.
+  std::optional<Waiter> release(ConnId server, Instant connected, Instant now);
+  // A server is gone, or going; it was busy, or idle.
+  void closed_busy() { --busy_; }
+  void closed_idle(ConnId server);
+
+  // Slots.
+  int slots() const { return slots_; }
+  void granted(int slots);
+  // How many more slots to ask the Arbiter for now; 0 when it has been asked already.
+  int slots_to_ask(Instant now);
+  // Whether the queue has been so slow that the reserve should help.
+  bool needs_reserve(Instant now) const;
+  // Another shard's client waits since `since`: true when a slot should go there now, rather than serve
+  // somebody here or stay idle.
+  bool should_yield(Instant since) const;
+  // A free slot, without a server, leaves this shard; false when there is none.
+  bool yield_free_slot();
+  // Slots that nobody needs: they go back to the Arbiter.
+  int take_unused_slots();
+  void slot_left() { --slots_; }
+
+  // How many connections to open now. `keep_min`: whether the pool has clients, for which min is kept.
+  int dials_due(Instant now, bool keep_min) const;
+  // An idle server whose time is over; it counts as busy until it has been closed.
+  std::optional<ConnId> next_to_retire(Instant now);
+  // The first waiter, when its deadline has passed; it has left the queue.
+  std::optional<Waiter> expired(Instant now);
+  // Any waiter, because all are to be refused; it has left the queue.
+  std::optional<Waiter> pop_waiter();
+  // When to look again, or somewhat earlier.
+  Instant next_deadline(Instant now, bool keep_min) const;
+
+  const DialPolicy& policy() const { return policy_; }
+  const WaitQueue& queue() const { return queue_; }
+  int waiting() const { return static_cast<int>(queue_.size()); }
+  // There is one.
+  ConnId newest_idle() const { return idle_.back().server; }
+  int idle() const { return static_cast<int>(idle_.size()); }
+  int busy() const { return busy_; }
+  int login() const { return login_; }
+  int open() const { return idle() + busy_ + login_; }
+  bool over_lifetime(ConnId server, Instant connected, Instant now) const;
+
+ private:
+  struct Idle {
+    ConnId server;
+    Instant since;
+    Instant connected;
+  };
+
+  int needed(bool keep_min) const;
+  Instant retire_at(const Idle& idle, Instant now) const;
+  Duration lifetime_of(ConnId server) const;
+
+  Limits limits_;
+  DialPolicy policy_;
+  WaitQueue queue_;
+  std::vector<Idle> idle_;  // the last one is taken first
+  int busy_ = 0, login_ = 0;
+  int slots_ = 0;
+  int asked_ = 0;  // slots asked for and not granted yet
+  Instant reserve_asked_{};
+  Instant retire_floor_ = never;  // no idle server is to be retired before
+};
+
+}  // namespace pgweir

@@ -1,0 +1,195 @@
+#include "protocol/ledger.h"
+
+namespace pgweir {
+
+namespace {
+
+constexpr bool is_extended(Request request) {
+  return request == Request::parse || request == Request::bind || request == Request::describe ||
+         request == Request::execute || request == Request::close;
+}
+
+}  // namespace
+
+bool Ledger::needs_sync() const {
+  if (skipping_) return true;
+  for (std::size_t i = size_; i-- > 0;) {
+    const Request request = ring_[(head_ + i) & (ring_.size() - 1)].request;
+    if (request != Request::copy_end) return is_extended(request) || request == Request::maybe_sync;
+  }
+  return false;
+}
+
+void Ledger::push(Request request, bool own) {
+  if (size_ == ring_.size()) {
+    std::vector<Entry> larger(ring_.empty() ? 8 : ring_.size() * 2);
+    for (std::size_t i = 0; i < size_; ++i) larger[i] = at(i);
+    ring_ = std::move(larger);
+    head_ = 0;
+  }
+  ++size_;
+  at(size_ - 1) = {request, own};
+}
+
+void Ledger::sent(char type, bool own) {
+  if (uncertain_) return;
+  const auto request = [&](Request kind) {
+    if (!skipping_) push(kind, own);
+  };
+  switch (type) {
+    case 'Q':
+      return request(Request::query);
+    case 'F':
+      return request(Request::function_call);
+    case 'P':
+      return request(Request::parse);
+    case 'B':
+      return request(Request::bind);
+    case 'D':
+      return request(Request::describe);
+    case 'E':
+      return request(Request::execute);
+    case 'C':
+      return request(Request::close);
+    case 'S': {
+      bool in_copy_data = copy_ == CopyMode::in;
+      for (std::size_t i = 0; i < size_ && in_copy_data; ++i)
+        in_copy_data = at(i).request != Request::copy_end;
+      if (!in_copy_data) skipping_ = false;
+      return push(in_copy_data ? Request::maybe_sync : Request::sync, own);
+    }
+    case 'c':
+    case 'f':
+      if (size_ > 0) push(Request::copy_end, own);
+      return;
+    default:
+      return;  // CopyData, Flush and Terminate are not answered
+  }
+}
+
+Verdict Ledger::received(char type) {
+  if (uncertain_) return {.ready = type == 'Z'};
+  drop_front_marks();
+  const bool own = size_ > 0 && at(0).own;
+  Verdict verdict;
+  if (type == 'N' || type == 'S' || type == 'A') {
+    verdict = {};
+  } else if (size_ == 0) {
+    verdict.action = type == 'E' ? Verdict::Action::forward : Verdict::Action::violation;
+  } else {
+    const Request front = at(0).request;
+    verdict = judge(type, front);
+    verdict.request = front;
+    if (verdict.completed) {
+      pop();
+      drop_front_marks();
+    }
+  }
+  if (own && verdict.action == Verdict::Action::forward) verdict.action = Verdict::Action::swallow;
+  return verdict;
+}
+
+Verdict Ledger::judge(char type, Request front) {
+  const bool runs = front == Request::query || front == Request::execute;
+  const Verdict pass;
+  const Verdict done{.completed = true};
+  const Verdict violation{.action = Verdict::Action::violation};
+  switch (type) {
+    case 'Z':
+      if (is_extended(front) || copy_ != CopyMode::none) return violation;
+      return {.ready = true, .completed = true};
+    case 'E':
+      if (copy_ == CopyMode::in) copy_in_ends(true);
+      copy_ = CopyMode::none;
+      if (!uncertain_ && is_extended(front)) skip_to_sync();
+      return pass;
+    case 'C':
+      if (!runs) return violation;
+      if (copy_ == CopyMode::in) copy_in_ends(false);
+      copy_ = CopyMode::none;
+      return front == Request::execute ? done : pass;
+    case 'I':
+      if (!runs) return violation;
+      return front == Request::execute ? done : pass;
+    case 's':
+      return front == Request::execute ? done : violation;
+    case 'D':
+      return runs ? pass : violation;
+    case 'T':
+      if (front == Request::describe) return done;
+      return front == Request::query ? pass : violation;
+    case 'n':
+      return front == Request::describe ? done : violation;
+    case 't':
+      return front == Request::describe ? pass : violation;
+    case '1':
+      return front == Request::parse ? done : violation;
+    case '2':
+      return front == Request::bind ? done : violation;
+    case '3':
+      return front == Request::close ? done : violation;
+    case 'V':
+      return front == Request::function_call ? pass : violation;
+    case 'G':
+      if (!runs || copy_ != CopyMode::none) return violation;
+      copy_in_starts();
+      return pass;
+    case 'H':
+    case 'W':
+      if (!runs || copy_ != CopyMode::none) return violation;
+      copy_ = type == 'H' ? CopyMode::out : CopyMode::both;
+      return pass;
+    case 'd':
+      return copy_ == CopyMode::out || copy_ == CopyMode::both ? pass : violation;
+    case 'c':
+      if (copy_ != CopyMode::out && copy_ != CopyMode::both) return violation;
+      if (copy_ == CopyMode::out) copy_ = CopyMode::none;
+      return pass;
+    default:
+      return violation;
+  }
+}
+
+// Rule 4: the mark of an end of copy data that belongs to no COPY any more.
+void Ledger::drop_front_marks() {
+  while (size_ > 0 && at(0).request == Request::copy_end) pop();
+  if (size_ == 0 && ring_.size() > 1024) std::vector<Entry>().swap(ring_);
+}
+
+void Ledger::skip_to_sync() {
+  while (size_ > 0 && at(0).request != Request::sync) pop();
+  skipping_ = size_ == 0;
+}
+
+void Ledger::copy_in_starts() {
+  copy_ = CopyMode::in;
+  for (std::size_t i = 1; i < size_ && at(i).request != Request::copy_end; ++i) {
+    if (at(i).request == Request::sync) at(i).request = Request::maybe_sync;
+  }
+}
+
+void Ledger::copy_in_ends(bool failed) {
+  std::size_t end = 1;
+  bool maybe = false;
+  for (; end < size_ && at(end).request != Request::copy_end; ++end)
+    maybe |= at(end).request == Request::maybe_sync;
+  if (failed) {
+    if (maybe) {
+      uncertain_ = true;
+      size_ = 0;
+    }
+    return;
+  }
+  // The server has read the data to its end, and every Sync before it as well.
+  if (end < size_) ++end;
+  const std::size_t gone = end - 1;
+  at(gone) = at(0);
+  head_ += gone;
+  size_ -= gone;
+}
+
+void Ledger::swallow_all() {
+  for (std::size_t i = 0; i < size_; ++i) at(i).own = true;
+}
+
+}  // namespace pgweir

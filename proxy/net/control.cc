@@ -1,0 +1,129 @@
+#include "proxy/net/control.h"
+
+#include <csignal>
+
+namespace pgweir {
+namespace {
+
+constexpr std::uint64_t log_period_ms = 1000;
+
+Duration wall_offset() {
+  const auto wall = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<Duration>(wall) - instant_now().time_since_epoch();
+}
+
+}  // namespace
+
+Control::Control(const Mailboxes& mailboxes, Log& log, std::shared_ptr<const Settings> settings,
+                 Reload reload)
+    : mailboxes_(mailboxes),
+      log_(log),
+      reload_(std::move(reload)),
+      shutdown_timeout_(settings->shutdown_timeout),
+      mailbox_(loop_.get(), [this] { on_mail(); }),
+      turn_(loop_.get(), *this),
+      settings_(std::move(settings)) {
+  log_timer_ = make_handle<uv_timer_t>(this, [&](uv_timer_t* h) { return uv_timer_init(loop_.get(), h); });
+  drain_timer_ = make_handle<uv_timer_t>(this, [&](uv_timer_t* h) { return uv_timer_init(loop_.get(), h); });
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) watch(signal);
+}
+
+void Control::watch(int signal) {
+  auto handle =
+      make_handle<uv_signal_t>(this, [&](uv_signal_t* h) { return uv_signal_init(loop_.get(), h); });
+  uv_signal_start(
+      handle.get(), [](uv_signal_t* h, int number) { static_cast<Control*>(h->data)->on_signal(number); },
+      signal);
+  signals_.push_back(std::move(handle));
+}
+
+void Control::run() {
+  core_ = std::make_unique<ControlCore>(static_cast<int>(mailboxes_.workers.size()),
+                                        static_cast<ControlHost&>(*this), std::move(settings_), instant_now(),
+                                        wall_offset());
+  uv_timer_start(
+      log_timer_.get(), [](uv_timer_t* h) { static_cast<Control*>(h->data)->log_.settle(); }, log_period_ms,
+      log_period_ms);
+  turn_.open();
+  uv_run(loop_.get(), UV_RUN_DEFAULT);
+  mailbox_.close();
+  turn_.close();
+  core_.reset();
+}
+
+void Control::on_signal(int signal) {
+  turn_.open();
+  if (signal == SIGHUP) {
+    log_.write(LogLevel::info, "SIGHUP: reading the configuration again");
+    core_->reload();
+    return;
+  }
+  if (signal == SIGINT && std::exchange(interrupted_, true)) {
+    log_.write(LogLevel::info, "second SIGINT: stopping at once");
+    uv_stop(loop_.get());
+    return;
+  }
+  drain_wanted_ = true;
+}
+
+void Control::on_mail() {
+  mailbox_.take(mail_);
+  for (ControlMail& mail : mail_) {
+    turn_.open();
+    core_->on_mail(std::move(mail));
+  }
+  mail_.clear();
+}
+
+void Control::end_turn() {
+  core_->end_turn();
+  if (drain_wanted_ && !draining_) {
+    start_drain();
+    core_->end_turn();
+  }
+  if (draining_ && core_->drained()) {
+    log_.write(LogLevel::info, "all clients are gone: stopping");
+    uv_stop(loop_.get());
+  }
+}
+
+void Control::start_drain() {
+  draining_ = true;
+  log_.write(LogLevel::info, "draining: no new clients, transactions may finish; SIGINT twice stops at once");
+  core_->begin_turn(turn_.now());
+  core_->drain();
+  if (shutdown_timeout_ == Duration::zero()) return;
+  const auto millis = std::chrono::ceil<std::chrono::milliseconds>(shutdown_timeout_).count();
+  uv_timer_start(
+      drain_timer_.get(), [](uv_timer_t* h) { static_cast<Control*>(h->data)->on_drain_timeout(); },
+      static_cast<std::uint64_t>(millis), 0);
+}
+
+void Control::on_drain_timeout() {
+  log_.write(LogLevel::warning, "shutdown_timeout is over: stopping with clients left");
+  uv_stop(loop_.get());
+}
+
+void Control::post(WorkerId worker, WorkerMail mail) {
+  mailboxes_.workers[worker.value]->post(std::move(mail));
+}
+
+ControlHost::Reloaded Control::reload(const Settings& running) {
+  ControlHost::Reloaded result = reload_(running);
+  if (result.settings) {
+    log_.configure(result.settings->log);
+    shutdown_timeout_ = result.settings->shutdown_timeout;
+  }
+  log_.write(result.settings ? LogLevel::info : LogLevel::error, result.report);
+  return result;
+}
+
+void Control::stop(bool drain) {
+  if (drain) {
+    drain_wanted_ = true;
+  } else {
+    uv_stop(loop_.get());
+  }
+}
+
+}  // namespace pgweir

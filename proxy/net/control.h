@@ -1,0 +1,67 @@
+#pragma once
+// The control thread, which is the main thread: a libuv loop with the ControlCore, signals, and the end of
+// the process.
+//
+// SIGTERM and the first SIGINT drain, the second SIGINT stops at once, SIGHUP reloads.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "proxy/net/log.h"
+#include "proxy/net/mailbox.h"
+#include "proxy/net/turn.h"
+#include "proxy/net/worker.h"
+#include "proxy/session/control_core.h"
+
+namespace pgweir {
+
+class Control final : private ControlHost, private TurnTaker {
+ public:
+  // Reads the configuration again, as ControlHost::reload.
+  using Reload = std::function<ControlHost::Reloaded(const Settings& running)>;
+
+  Control(const Mailboxes& mailboxes, Log& log, std::shared_ptr<const Settings> settings, Reload reload);
+  Control(const Control&) = delete;
+  Control& operator=(const Control&) = delete;
+
+  Mailbox<ControlMail>& mailbox() { return mailbox_; }
+  // Until the process is to end: by a signal, by the console, or because a drain is over or takes too long.
+  void run();
+
+ private:
+  void watch(int signal);
+  void on_signal(int signal);
+  void on_mail();
+  void start_drain();
+  void on_drain_timeout();
+
+  // ControlHost
+  void post(WorkerId worker, WorkerMail mail) override;
+  ControlHost::Reloaded reload(const Settings& running) override;
+  void stop(bool drain) override;
+  void log(LogLine line) override { log_.write(line); }
+
+  // TurnTaker
+  void begin_turn(Instant now) override { core_->begin_turn(now); }
+  void end_turn() override;
+  Instant next_deadline() const override { return core_->next_deadline(); }
+
+  const Mailboxes& mailboxes_;
+  Log& log_;
+  Reload reload_;
+  Duration shutdown_timeout_;
+
+  Loop loop_;
+  Mailbox<ControlMail> mailbox_;
+  Turn turn_;
+  std::unique_ptr<ControlCore> core_;
+  std::shared_ptr<const Settings> settings_;  // those of the start
+  std::vector<HandlePtr<uv_signal_t>> signals_;
+  HandlePtr<uv_timer_t> log_timer_, drain_timer_;
+  std::vector<ControlMail> mail_;  // being delivered
+  bool drain_wanted_ = false, draining_ = false, interrupted_ = false;
+};
+
+}  // namespace pgweir

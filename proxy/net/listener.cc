@@ -1,0 +1,173 @@
+#include "proxy/net/listener.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <cstring>
+
+#include "proxy/net/address.h"
+
+namespace pgweir {
+namespace {
+
+using Failure = tl::unexpected<std::string>;
+
+std::string reason() { return std::generic_category().message(errno); }
+
+void set(int fd, int level, int option, int value) { setsockopt(fd, level, option, &value, sizeof value); }
+
+// Linux hands options of a listening socket on to the accepted ones, which saves calls for each client.
+void set_tcp_options(int fd, int family) {
+  set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 60);
+  set(fd, IPPROTO_TCP, TCP_KEEPINTVL, 5);
+  set(fd, IPPROTO_TCP, TCP_KEEPCNT, 5);
+  if (family == AF_INET6) set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+}
+
+Descriptor make_socket(int family) {
+  return Descriptor(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+}
+
+tl::expected<Descriptor, std::string> bind_tcp(const addrinfo& address, bool share) {
+  Descriptor socket = make_socket(address.ai_family);
+  if (!socket.valid()) return Failure(reason());
+  set_tcp_options(socket.get(), address.ai_family);
+  if (share) set(socket.get(), SOL_SOCKET, SO_REUSEPORT, 1);
+  if (::bind(socket.get(), address.ai_addr, address.ai_addrlen) != 0) return Failure(reason());
+  return socket;
+}
+
+tl::expected<void, std::string> listen_at(ListenSockets& sockets, const addrinfo& address, int backlog) {
+  const bool share = sockets.workers.size() > 1;
+  // A socket that does not share finds out whether another process, even a pgweir, has the address.
+  if (share) {
+    auto alone = bind_tcp(address, false);
+    if (!alone) return Failure(alone.error());
+  }
+  for (auto& worker : sockets.workers) {
+    auto socket = bind_tcp(address, share);
+    if (!socket) return Failure(socket.error());
+    if (::listen(socket->get(), backlog) != 0) return Failure(reason());
+    worker.push_back({std::move(*socket), address.ai_family});
+  }
+  sockaddr_storage bound{};
+  std::memcpy(&bound, address.ai_addr, address.ai_addrlen);
+  const NamedAddress name = name_of(bound);
+  sockets.names.push_back(with_port(name.address, name.port));
+  return {};
+}
+
+tl::expected<void, std::string> open_address(ListenSockets& sockets, const std::string& host,
+                                             const ListenSettings& settings) {
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE;
+  const bool any = host == "*";
+  const std::string where = with_port(host, settings.port);
+  addrinfo* found = nullptr;
+  const int failed =
+      getaddrinfo(any ? nullptr : host.c_str(), std::to_string(settings.port).c_str(), &hints, &found);
+  if (failed != 0) return Failure("cannot listen on " + where + ": " + gai_strerror(failed));
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owned(found, freeaddrinfo);
+  std::string error = "no address";
+  bool bound = false;
+  for (const addrinfo* a = found; a != nullptr; a = a->ai_next) {
+    errno = 0;
+    const auto listening = listen_at(sockets, *a, settings.backlog);
+    if (listening) {
+      bound = true;
+      continue;
+    }
+    error = listening.error();
+    // A name or "*" may stand for IPv6 as well, on a machine without it.
+    const bool family_missing = errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL;
+    if (!family_missing) return Failure("cannot listen on " + where + ": " + error);
+  }
+  if (!bound) return Failure("cannot listen on " + where + ": " + error);
+  return {};
+}
+
+// A file of a socket that nobody listens on any more is in the way.
+tl::expected<void, std::string> clear_stale(const sockaddr_un& address) {
+  struct stat there {};
+  if (::lstat(address.sun_path, &there) != 0) return {};
+  if (!S_ISSOCK(there.st_mode)) return Failure("the file exists and is not a socket");
+  const Descriptor probe = make_socket(AF_UNIX);
+  if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
+      errno == EAGAIN) {
+    return Failure("another process listens on it");
+  }
+  if (errno != ECONNREFUSED) return Failure(reason());
+  if (::unlink(address.sun_path) != 0) return Failure("cannot remove the stale file: " + reason());
+  return {};
+}
+
+tl::expected<void, std::string> open_unix(ListenSockets& sockets, const ListenSettings& settings) {
+  const std::string path = unix_socket_path(settings.unix_socket_dir, settings.port);
+  const std::string failed = "cannot listen on Unix socket \"" + path + "\": ";
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    return Failure(failed + "the path is longer than " + std::to_string(sizeof address.sun_path - 1) +
+                   " bytes");
+  }
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  const auto cleared = clear_stale(address);
+  if (!cleared) return Failure(failed + cleared.error());
+  Descriptor socket = make_socket(AF_UNIX);
+  // Nobody can connect before listen(), so the mode is right from the first client on.
+  if (!socket.valid() ||
+      ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    return Failure(failed + reason());
+  }
+  struct stat made {};
+  if (::lstat(path.c_str(), &made) == 0) sockets.file = SocketFile(path, made.st_dev, made.st_ino);
+  if (::chmod(path.c_str(), static_cast<mode_t>(settings.unix_socket_mode)) != 0 ||
+      ::listen(socket.get(), settings.backlog) != 0) {
+    return Failure(failed + reason());
+  }
+  sockets.workers.front().push_back({std::move(socket), AF_UNIX});
+  sockets.names.push_back(path);
+  return {};
+}
+
+}  // namespace
+
+SocketFile& SocketFile::operator=(SocketFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(device_, other.device_);
+  std::swap(inode_, other.inode_);
+  return *this;
+}
+
+SocketFile::~SocketFile() {
+  struct stat there {};
+  if (path_.empty() || ::lstat(path_.c_str(), &there) != 0) return;
+  if (there.st_dev == device_ && there.st_ino == inode_) ::unlink(path_.c_str());
+}
+
+tl::expected<ListenSockets, std::string> open_listen_sockets(const ListenSettings& settings, int workers) {
+  ListenSockets sockets;
+  sockets.workers.resize(static_cast<std::size_t>(workers));
+  for (const std::string& host : settings.addresses) {
+    const auto opened = open_address(sockets, host, settings);
+    if (!opened) return Failure(opened.error());
+  }
+  if (!settings.unix_socket_dir.empty()) {
+    const auto opened = open_unix(sockets, settings);
+    if (!opened) return Failure(opened.error());
+  }
+  if (sockets.names.empty())
+    return Failure("nothing to listen on: listen.addresses and listen.unix_socket_dir are empty");
+  return sockets;
+}
+
+}  // namespace pgweir

@@ -1,0 +1,83 @@
+#pragma once
+// The login of a client: from its first byte to ReadyForQuery. The part of the product that strangers talk
+// to: nothing is kept beyond fixed limits, every packet is checked before it is believed, and unknown users
+// see the same exchange as known ones.
+
+#include <optional>
+#include <string>
+
+#include "protocol/scram.h"
+#include "protocol/startup.h"
+#include "proxy/session/host.h"
+#include "proxy/session/refusal.h"
+
+namespace pgweir {
+
+class ClientSession;
+class ServerSession;
+class WorkerEngine;
+
+class ClientLogin {
+ public:
+  ClientLogin(WorkerEngine& engine, ClientSession& client) : engine_(engine), client_(client) {}
+
+  void on_bytes(Bytes bytes);
+  // The salted password that was asked for.
+  void on_key(const Digest& salted_password);
+  // A client slot was granted, or there are none: then `in_use` clients are connected.
+  void on_client_slot(bool granted, int in_use);
+  // The server that the login has been waiting for.
+  void take_server(ServerSession& server);
+  // The server has taken the client's parameters.
+  void parameters_checked();
+  // The cancel that this connection asked for is bound to its target.
+  void cancel_handled();
+
+ private:
+  enum class State : std::uint8_t {
+    startup,
+    cancel,
+    client_slot,
+    key,
+    md5_response,
+    sasl_initial,
+    sasl_final,
+    server,
+    parameters,
+    finished
+  };
+
+  // Each takes what it can of the buffer; false when more bytes, or something else, has to come first.
+  bool step();
+  bool take_startup();
+  bool take_password();
+
+  void start(StartupMessage message);
+  bool place();
+  void authenticate();
+  void challenge_md5(const std::string& expected);
+  void challenge_scram(ScramVerifier verifier);
+  void answer_md5(Bytes body);
+  void answer_sasl_initial(Bytes body);
+  void answer_sasl_final(Bytes body);
+  void wrong_password();
+  void authenticated();
+  void prepare(ServerSession* server);
+  void finish_console();
+  void finish();
+  void refuse(Refusal refusal, std::string message, std::string detail = {}, std::string hint = {});
+  void send(Bytes bytes);
+
+  WorkerEngine& engine_;
+  ClientSession& client_;
+  State state_ = State::startup;
+  bool ssl_asked_ = false, gss_asked_ = false;
+  std::string buffer_;
+  StartupMessage startup_;
+  bool console_ = false;
+  std::string expected_md5_;
+  std::optional<ScramServer> scram_;
+  ScramVerifier verifier_;
+};
+
+}  // namespace pgweir

@@ -1,0 +1,387 @@
+#include "proxy/session/client_session.h"
+
+#include "protocol/backend.h"
+#include "protocol/message.h"
+#include "protocol/reader.h"
+#include "proxy/session/client_login.h"
+
+namespace pgweir {
+
+namespace {
+
+// What a client may send ahead while it waits, before it is not read any more.
+constexpr std::size_t held_limit = 64 * 1024;
+// A first message up to this size is waited for as a whole before a server is asked for.
+constexpr std::uint32_t whole_limit = 16 * 1024;
+// Requests in flight on one server before its client is not read any more.
+constexpr std::size_t requests_limit = 10'000;
+constexpr std::size_t header_length = 5;
+
+const Framer::Types nothing_gathered;
+const Framer::Types console_gathered = [] {
+  Framer::Types types;
+  types.set('Q');
+  return types;
+}();
+
+// The console gathers what it is asked, so that has a limit of its own.
+std::optional<std::uint32_t> console_limit(char type) {
+  constexpr std::uint32_t console_query_limit = 1024 * 1024;
+  if (type == 'Q') return console_query_limit;
+  return frontend_body_limit(type);
+}
+
+}  // namespace
+
+ClientSession::ClientSession(WorkerEngine& engine, PeerAddress peer)
+    : Connection(Role::client),
+      engine_(engine),
+      framer_(&nothing_gathered, frontend_body_limit),
+      peer_(std::move(peer)),
+      login_(std::make_unique<ClientLogin>(engine, *this)) {
+  connected_ = engine.now();
+}
+
+ClientSession::~ClientSession() { held_.clear(engine_.chunks()); }
+
+void ClientSession::log(LogLevel level, std::string text) {
+  engine_.log(level, 'C', *this, route_, peer_, std::move(text));
+}
+
+// ---- from the client ----
+
+void ClientSession::on_bytes(Bytes bytes) {
+  if (gone_) return;
+  if (pool_ != nullptr) pool_->meter.totals().received += bytes.size();
+  if (login_) return login_->on_bytes(bytes);
+  if (is_console()) return on_console_bytes(bytes);
+  if (held_.empty() && !waiting()) return process(bytes);
+  hold(bytes);
+  if (!waiting()) process_held();
+}
+
+void ClientSession::process(Bytes bytes) {
+  while (!bytes.empty() && !gone_) {
+    // Part of a header tells nothing yet, and must not keep a server.
+    if (framer_.at_boundary() && bytes.size() < header_length) return hold(bytes);
+    if (server_ == nullptr && discard_ == Discard::nothing && framer_.at_boundary() && !start(bytes))
+      return hold(bytes);
+    const auto piece = framer_.next(bytes);
+    if (!piece) return frame_error();
+    if (discard_ != Discard::nothing) {
+      discard(*piece);
+    } else if (server_ == nullptr) {
+      local(*piece);
+    } else if (piece->type == 'X') {
+      return leave("closed by the client");
+    } else {
+      ServerSession* const server = server_;
+      server->forward(*piece);
+      if (piece->last && !server->running()) server->look_for_rest();
+    }
+  }
+  if (server_ != nullptr && (server_->out().above_high() || server_->ledger().size() > requests_limit)) {
+    engine_.set_reading(*this, false);
+  }
+}
+
+// Whether the message at the front of `bytes` can be taken now: linked if it needs a server.
+bool ClientSession::start(Bytes bytes) {
+  const char type = bytes[0];
+  const auto limit = frontend_body_limit(type);
+  const bool needs_server =
+      type == 'Q' || type == 'F' || type == 'P' || type == 'B' || type == 'D' || type == 'E' || type == 'C';
+  const std::uint32_t length = Reader(bytes.substr(1, 4)).u32();
+  if (!limit || !needs_server || length < 4 || length - 4 > *limit) return true;
+  if (length <= whole_limit && bytes.size() < length + 1) return false;
+  requested_ = engine_.now();
+  ServerSession* const server = engine_.acquire(*this);
+  if (server == nullptr) return false;
+  server_ = server;
+  server->join(*this, use_);
+  return true;
+}
+
+void ClientSession::hold(Bytes bytes) {
+  held_.append(engine_.chunks(), bytes);
+  if (held_.size() > held_limit) engine_.set_reading(*this, false);
+}
+
+void ClientSession::process_held() {
+  if (held_.empty()) return;
+  const Bytes bytes = engine_.arena().copy(held_);
+  held_.clear(engine_.chunks());
+  engine_.set_reading(*this, true);
+  process(bytes);
+}
+
+// A message for which no server is needed, outside of a transaction.
+void ClientSession::local(const Piece& piece) {
+  if (piece.type == 'X') return leave("closed by the client");
+  if (piece.type == 'p') {
+    return refuse(Refusal::protocol_violation,
+                  refusal_text(Refusal::protocol_violation, "unexpected password message"));
+  }
+  // Copy data after a COPY has failed, and Flush, are not answered; a Sync is.
+  if (piece.type == 'S' && piece.last) answer_ready();
+}
+
+void ClientSession::discard(const Piece& piece) {
+  if (piece.type == 'X') return leave("closed by the client");
+  if (!piece.last || (discard_ == Discard::until_sync && piece.type != 'S')) return;
+  discard_ = Discard::nothing;
+  answer_ready();
+}
+
+void ClientSession::answer_ready() {
+  Writer message;
+  write_ready_for_query(message, TransactionStatus::idle);
+  engine_.send_copy(*this, message.view());
+}
+
+void ClientSession::frame_error() {
+  if (!framer_.error()) return;
+  const std::string type = std::to_string(static_cast<unsigned char>(framer_.error_type()));
+  refuse(
+      Refusal::protocol_violation,
+      refusal_text(Refusal::protocol_violation, *framer_.error() == FrameError::unknown_type
+                                                    ? "invalid frontend message type " + type
+                                                    : "invalid message length in a message of type " + type));
+}
+
+void ClientSession::on_drained() {
+  if (server_ != nullptr && out().below_low()) engine_.set_reading(*server_, true);
+}
+
+void ClientSession::on_closed(const std::string& error) {
+  leave(error.empty() ? "the client closed the connection without Terminate"
+                      : "the connection broke: " + error);
+}
+
+void ClientSession::on_timer() {
+  if (login_) {
+    refuse(Refusal::login_timeout,
+           refusal_text(Refusal::login_timeout, "the login was not finished within client_login_timeout"));
+  }
+}
+
+// ---- login ----
+
+void ClientSession::on_key(const Digest& salted_password) {
+  if (login_) login_->on_key(salted_password);
+}
+
+void ClientSession::enter(PoolEntry& pool) {
+  pool_ = &pool;
+  ++pool.clients;
+}
+
+void ClientSession::logged_in(WorkerEngine::CancelKey key, Bytes rest) {
+  key_ = key;
+  engine_.set_timer(*this, never);
+  ++pool_->meter.totals().client_login_count;
+  if (engine_.settings().log.connections) log(LogLevel::info, "logged in");
+  const std::unique_ptr<ClientLogin> finished = std::move(login_);
+  engine_.set_reading(*this, true);
+  process(rest);
+}
+
+void ClientSession::logged_in_to_console(ConsoleRights rights, Bytes rest) {
+  console_ = rights;
+  framer_ = Framer(&console_gathered, console_limit);
+  engine_.set_timer(*this, never);
+  if (engine_.settings().log.connections) log(LogLevel::info, "logged in to the console");
+  const std::unique_ptr<ClientLogin> finished = std::move(login_);
+  engine_.set_reading(*this, true);
+  on_console_bytes(rest);
+}
+
+void ClientSession::refuse(Refusal refusal, const ErrorText& error) {
+  if (gone_) return;
+  engine_.send_copy(*this, error_response("FATAL", error));
+  if (engine_.settings().log.pooler_errors)
+    log(LogLevel::warning, "refused (" + std::string(row(refusal).label) + "): " + error.message);
+  leave("refused");
+}
+
+void ClientSession::leave(const std::string& why) {
+  if (gone_) return;
+  gone_ = true;
+  if (engine_.settings().log.disconnections && (login_ == nullptr || !route_.user.empty()))
+    log(LogLevel::info, "closing: " + why);
+  if (waiting()) {
+    pool_->shard.leave(place_);
+    left_queue();
+    pool_->meter.abandoned(use_, GaveUp::gone, engine_.now());
+  }
+  if (server_ != nullptr) server_->abandon(!framer_.at_boundary());
+  if (pool_ != nullptr) --pool_->clients;
+  held_.clear(engine_.chunks());
+  if (key_.pid != 0) engine_.revoke_cancel_key(key_);
+  if (client_slot_) {
+    engine_.give_client_slot();
+  } else if (login_) {
+    engine_.forget_client_slot_wish(*this);
+  }
+  engine_.end(*this);
+}
+
+// ---- pool and server ----
+
+void ClientSession::queued(WaitQueue::Place place) {
+  place_ = place;
+  if (login_) requested_ = engine_.now();
+}
+
+void ClientSession::take_server(ServerSession& server) {
+  left_queue();
+  if (login_) return login_->take_server(server);
+  server_ = &server;
+  server.join(*this, use_);
+  process_held();
+}
+
+void ClientSession::check_parameters(ServerSession& server) {
+  server_ = &server;
+  server.join(*this, use_);
+  server.look_for_rest();
+}
+
+void ClientSession::fail_request(Refusal refusal, const ErrorText& error) {
+  left_queue();
+  if (login_) return refuse(refusal, error);
+  if (engine_.settings().log.pooler_errors)
+    log(LogLevel::warning, "request refused (" + std::string(row(refusal).label) + "): " + error.message);
+  engine_.send_copy(*this, error_response("ERROR", error));
+  const char type = held_.empty() ? 'Q' : held_.front()[0];
+  discard_ = type == 'Q' || type == 'F' ? Discard::message : Discard::until_sync;
+  process_held();
+}
+
+void ClientSession::cancel() {
+  if (waiting() && !login_) {
+    pool_->shard.leave(place_);
+    pool_->meter.abandoned(use_, GaveUp::cancelled, engine_.now());
+    fail_request(Refusal::wait_canceled,
+                 refusal_text(Refusal::wait_canceled, "canceling statement due to user request",
+                              "The statement was waiting for a server."));
+  } else if (server_ != nullptr) {
+    server_->cancel_running();
+  }
+}
+
+void ClientSession::parameter_changed(Bytes name, Bytes value) {
+  parameters_ = engine_.parameters().with(parameters_, name, value);
+}
+
+void ClientSession::parameter_corrected(Bytes name, Bytes value) {
+  parameter_changed(name, value);
+  if (login_) return;  // the welcome will tell
+  Writer message;
+  write_parameter_status(message, name, value);
+  engine_.send_copy(*this, message.view());
+}
+
+void ClientSession::unlinked() {
+  server_ = nullptr;
+  if (gone_) return;
+  engine_.set_reading(*this, true);
+  if (login_) login_->parameters_checked();
+}
+
+void ClientSession::server_takes_more() {
+  if (server_ != nullptr && server_->out().below_low() && server_->ledger().size() <= requests_limit / 2) {
+    engine_.set_reading(*this, true);
+  }
+}
+
+void ClientSession::server_lost(const ErrorText& error, bool told) {
+  if (gone_) return;
+  if (!told) engine_.send_copy(*this, error_response("FATAL", error));
+  leave("its server connection was lost");
+}
+
+// ---- console ----
+
+void ClientSession::on_console_bytes(Bytes bytes) {
+  while (!bytes.empty() && !gone_) {
+    if (console_busy_) return hold(bytes);
+    const auto piece = framer_.next(bytes);
+    if (!piece) return frame_error();
+    if (piece->last || piece->type == 'X') on_console_message(*piece);
+  }
+}
+
+void ClientSession::on_console_message(const Piece& piece) {
+  if (discard_ == Discard::until_sync || piece.type == 'X') return discard(piece);
+  switch (piece.type) {
+    case 'Q':
+      console_busy_ = true;
+      engine_.host().post_control(ConsoleAsked{engine_.id(), id(), route_.user, console_,
+                                               std::string(piece.body.substr(0, piece.body.find('\0')))});
+      return;
+    case 'S':
+      return answer_ready();
+    case 'H':
+    case 'd':
+    case 'c':
+    case 'f':
+      return;
+    default:
+      engine_.send_copy(
+          *this,
+          error_response("ERROR", refusal_text(Refusal::not_supported,
+                                               "the console speaks the simple query protocol only", {},
+                                               "With psql it works as it is; other drivers have a mode "
+                                               "such as preferQueryMode=simple.")));
+      discard_ = Discard::until_sync;
+  }
+}
+
+void ClientSession::console_answered(Bytes bytes, bool close) {
+  if (gone_) return;
+  console_busy_ = false;
+  engine_.send_copy(*this, bytes);
+  if (close) return leave("the console is closing");
+  if (held_.empty()) return;
+  const Bytes rest = engine_.arena().copy(held_);
+  held_.clear(engine_.chunks());
+  engine_.set_reading(*this, true);
+  on_console_bytes(rest);
+}
+
+// ---- from the engine ----
+
+void ClientSession::drain() {
+  const bool at_rest = login_ != nullptr || (serving() && !linked() && !waiting() && held_.empty());
+  if (!at_rest) return;
+  refuse(Refusal::shutting_down,
+         refusal_text(Refusal::shutting_down, "terminating connection: pgweir is being shut down"));
+}
+
+Transport ClientSession::move_away() {
+  gone_ = true;
+  return engine_.detach(*this);
+}
+
+ClientSnapshot ClientSession::snapshot() const {
+  ClientSnapshot result;
+  result.id = id().number();
+  if (server_ != nullptr) result.link = server_->id().number();
+  result.user = route_.user;
+  result.database = route_.database;
+  const std::string* const application = parameters_ ? parameters_->find("application_name") : nullptr;
+  if (application != nullptr) result.application_name = *application;
+  result.state = login_         ? ClientState::login
+                 : waiting()    ? ClientState::waiting
+                 : is_console() ? ClientState::console
+                 : linked()     ? ClientState::active
+                                : ClientState::idle;
+  result.peer = peer_;
+  result.connected = connected_;
+  result.requested = requested_;
+  if (waiting()) result.waiting = engine_.now() - requested_;
+  return result;
+}
+
+}  // namespace pgweir

@@ -1,0 +1,135 @@
+#pragma once
+// A connection from an application: its login (ClientLogin), then the relay of what it sends.
+//
+// A client owns no server between transactions. Its next message that needs one makes it ask its pool; while
+// it waits, what it sends is held back, and beyond a limit it is not read any more. The first message is
+// waited for as a whole (when it is not large), so that a slow sender does not hold a server.
+//
+// Invariants:
+//  C1 Bytes go to a server only while linked, and in the order in which they came.
+//  C2 A client is in its pool's queue exactly while `waiting()`.
+
+#include <memory>
+#include <string>
+
+#include "pool/wait_queue.h"
+#include "protocol/framer.h"
+#include "proxy/session/connection.h"
+#include "proxy/session/pool_entry.h"
+#include "proxy/session/server_session.h"
+#include "proxy/session/worker_engine.h"
+
+namespace pgweir {
+
+class ClientLogin;
+
+class ClientSession final : public Connection {
+ public:
+  ClientSession(WorkerEngine& engine, PeerAddress peer);
+  ~ClientSession() override;
+
+  void on_bytes(Bytes bytes) override;
+  void on_drained() override;
+  void on_closed(const std::string& error) override;
+  void on_timer() override;
+  void on_key(const Digest& salted_password) override;
+
+  const PeerAddress& peer() const { return peer_; }
+  Instant connected() const { return connected_; }
+  void set_connected(Instant at) { connected_ = at; }
+  const Route& route() const { return route_; }
+  void set_route(Route route) { route_ = std::move(route); }
+  PoolEntry* pool() const { return pool_; }
+  const SharedParameters& parameters() const { return parameters_; }
+  bool at_boundary() const { return framer_.at_boundary(); }
+  ClientLogin* login() const { return login_.get(); }
+  bool is_console() const { return console_ != ConsoleRights::none; }
+  bool serving() const { return login_ == nullptr && !is_console(); }
+  bool linked() const { return server_ != nullptr; }
+
+  // ---- from its login ----
+  // It belongs to this pool from now on (and may wait for a server to learn the welcome).
+  void enter(PoolEntry& pool);
+  // The login is over; `rest` is what the client has sent beyond it.
+  void logged_in(WorkerEngine::CancelKey key, Bytes rest);
+  void logged_in_to_console(ConsoleRights rights, Bytes rest);
+  void holds_client_slot() { client_slot_ = true; }
+  // Whether the servers take these parameters is to be found out: with this server.
+  void check_parameters(ServerSession& server);
+  void set_parameters(SharedParameters parameters) { parameters_ = std::move(parameters); }
+  // An error before or instead of service: FATAL, and the connection is closed.
+  void refuse(Refusal refusal, const ErrorText& error);
+  // Gone for the given reason, without a word.
+  void leave(const std::string& why);
+
+  // ---- from its pool ----
+  // Waits in the queue at this place since now.
+  void queued(WaitQueue::Place place);
+  bool waiting() const { return place_ != WaitQueue::nowhere; }
+  Instant waiting_since() const { return requested_; }
+  // It has left the queue, for a server (then take_server follows) or an error (then fail_request).
+  void left_queue() { place_ = WaitQueue::nowhere; }
+  void take_server(ServerSession& server);
+  Use& use() { return use_; }
+  // Instead of a server: its pending request gets this error, and the client stays; during a login, FATAL.
+  void fail_request(Refusal refusal, const ErrorText& error);
+  // A cancel with its key has come.
+  void cancel();
+
+  // ---- from its server ----
+  void deliver(const Piece& piece) {
+    if (piece.borrowed) {
+      engine_.send_copy(*this, piece.raw);
+    } else {
+      engine_.send(*this, piece.raw);
+    }
+  }
+  void parameter_changed(Bytes name, Bytes value);
+  void parameter_corrected(Bytes name, Bytes value);
+  void unlinked();
+  void server_takes_more();
+  void server_lost(const ErrorText& error, bool told);
+
+  // ---- from the engine ----
+  void console_answered(Bytes bytes, bool close);
+  // A drain has begun, or goes on: closes the client if it is at rest.
+  void drain();
+  Transport move_away();
+  ClientSnapshot snapshot() const;
+
+ private:
+  enum class Discard : std::uint8_t { nothing, message, until_sync };
+
+  void process(Bytes bytes);
+  bool start(Bytes bytes);
+  void hold(Bytes bytes);
+  void process_held();
+  void local(const Piece& piece);
+  void discard(const Piece& piece);
+  void answer_ready();
+  void on_console_bytes(Bytes bytes);
+  void on_console_message(const Piece& piece);
+  void frame_error();
+  void log(LogLevel level, std::string text);
+
+  WorkerEngine& engine_;
+  Framer framer_;
+  PeerAddress peer_;
+  Route route_;
+  PoolEntry* pool_ = nullptr;
+  ServerSession* server_ = nullptr;
+  SharedParameters parameters_;
+  ChunkChain held_;
+  WaitQueue::Place place_ = WaitQueue::nowhere;
+  Discard discard_ = Discard::nothing;
+  bool client_slot_ = false;
+  bool gone_ = false;  // nothing is done for it any more
+  ConsoleRights console_ = ConsoleRights::none;
+  bool console_busy_ = false;
+  WorkerEngine::CancelKey key_;
+  Instant requested_{};
+  Use use_;  // while it asks for a server
+  std::unique_ptr<ClientLogin> login_;
+};
+
+}  // namespace pgweir

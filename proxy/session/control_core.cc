@@ -1,0 +1,187 @@
+#include "proxy/session/control_core.h"
+
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "admin/console.h"
+#include "pool/arbiter.h"
+
+namespace pgweir {
+
+class ControlEngine {
+ public:
+  ControlEngine(int workers, ControlHost& host, std::shared_ptr<const Settings> settings, Instant now,
+                Duration wall_offset)
+      : workers_(workers),
+        host_(host),
+        settings_(std::move(settings)),
+        now_(now),
+        started_(now),
+        wall_offset_(wall_offset) {}
+
+  void begin_turn(Instant now) { now_ = now; }
+  void on_mail(ControlMail mail) {
+    std::visit([this](auto& letter) { receive(letter); }, mail);
+  }
+
+  std::string reload() {
+    ControlHost::Reloaded loaded = host_.reload(*settings_);
+    if (!loaded.settings) return reload_reply(false, loaded.report);
+    settings_ = std::move(loaded.settings);
+    tell_all(NewSettings{settings_});
+    return reload_reply(true, loaded.report);
+  }
+
+  void drain() {
+    if (std::exchange(draining_, true)) return;
+    tell_all(Drain{});
+  }
+
+  bool drained() const { return draining_ && drained_workers_ == workers_; }
+
+ private:
+  struct Question {
+    ConsoleAsked asked;
+    std::vector<WorkerSnapshot> snapshots;
+  };
+
+  template <class Letter>
+  void tell_all(const Letter& letter) {
+    for (int i = 0; i < workers_; ++i) host_.post(WorkerId{static_cast<std::uint32_t>(i)}, letter);
+  }
+
+  // ---- slots of pools ----
+
+  SlotLimits limits_of(const Route& route) const {
+    const PoolSettings& defaults = settings_->pool;
+    SlotLimits limits{defaults.default_pool_size, defaults.reserve_pool_size, defaults.max_db_connections,
+                      defaults.max_user_connections};
+    if (const DatabaseSettings* const database = settings_->find_database(route.database)) {
+      limits.pool = database->pool_size.value_or(limits.pool);
+      limits.reserve = database->reserve_pool_size.value_or(limits.reserve);
+      limits.database = database->max_db_connections.value_or(limits.database);
+    }
+    if (const UserSettings* const user = settings_->find_user(route.user)) {
+      limits.pool = user->pool_size.value_or(limits.pool);
+      limits.user = user->max_user_connections.value_or(limits.user);
+    }
+    return limits;
+  }
+
+  void carry_out(const ArbiterOrders& orders) {
+    for (const SlotGrant& grant : orders.grants)
+      host_.post(grant.worker, SlotsGranted{grant.route, grant.slots});
+    for (const SlotRecall& recall : orders.recalls) {
+      host_.post(recall.worker, SlotRecalled{recall.route, recall.since, recall.same_pool, recall.to});
+    }
+  }
+
+  void receive(SlotsWanted& mail) {
+    ArbiterOrders orders;
+    arbiter_.wanted(mail.worker, mail.route, mail.wanted, mail.since, mail.reserve, limits_of(mail.route),
+                    orders);
+    carry_out(orders);
+  }
+  void receive(SlotsReturned& mail) {
+    ArbiterOrders orders;
+    arbiter_.returned(mail.worker, mail.route, mail.slots, orders);
+    carry_out(orders);
+  }
+  void receive(SlotMoved& mail) { arbiter_.moved(mail.from, mail.to, mail.route); }
+
+  // ---- client slots ----
+
+  void receive(ClientSlotsWanted& mail) {
+    const int slots = std::clamp(settings_->pool.max_client_conn - client_slots_, 0, mail.slots);
+    client_slots_ += slots;
+    host_.post(mail.worker, ClientSlotsGranted{slots, client_slots_});
+  }
+  void receive(ClientSlotsReturned& mail) { client_slots_ -= mail.slots; }
+
+  void receive(KeysLearned& mail) { tell_all(mail); }
+
+  // ---- console ----
+
+  void receive(ConsoleAsked& mail) {
+    const ConsolePlan plan = plan_console(mail.query);
+    if (!plan.needs_snapshots) return answer({std::move(mail), {}});
+    const std::uint64_t ticket = ++tickets_;
+    questions_[ticket] = {std::move(mail), {}};
+    tell_all(SnapshotAsked{ticket, plan.needs_connections, plan.needs_measures});
+  }
+
+  void receive(SnapshotCut& mail) {
+    const auto found = questions_.find(mail.ticket);
+    if (found == questions_.end()) return;
+    found->second.snapshots.push_back(std::move(mail.snapshot));
+    if (static_cast<int>(found->second.snapshots.size()) < workers_) return;
+    Question question = std::move(found->second);
+    questions_.erase(found);
+    answer(std::move(question));
+  }
+
+  void answer(Question question) {
+    const World world{.settings = *settings_,
+                      .workers = std::move(question.snapshots),
+                      .now = now_,
+                      .wall_offset = wall_offset_,
+                      .started = started_};
+    const ConsolePrivilege privilege = question.asked.rights == ConsoleRights::admin ? ConsolePrivilege::admin
+                                       : question.asked.rights == ConsoleRights::stats
+                                           ? ConsolePrivilege::stats
+                                           : ConsolePrivilege::none;
+    ConsoleResult result = answer_console(question.asked.query, privilege, world);
+    bool close = false;
+    switch (result.action) {
+      case ConsoleAction::none:
+        break;
+      case ConsoleAction::reload:
+        result.bytes = reload();
+        break;
+      case ConsoleAction::shutdown:
+        host_.stop(false);
+        break;
+      case ConsoleAction::shutdown_wait_for_clients:
+      case ConsoleAction::shutdown_wait_for_servers:
+        host_.stop(true);
+        break;
+      case ConsoleAction::close:
+        close = true;
+        break;
+    }
+    host_.post(question.asked.worker, ConsoleAnswered{question.asked.client, std::move(result.bytes), close});
+  }
+
+  void receive(Drained&) { ++drained_workers_; }
+
+  const int workers_;
+  ControlHost& host_;
+  std::shared_ptr<const Settings> settings_;
+  Instant now_;
+  const Instant started_;
+  const Duration wall_offset_;
+
+  Arbiter arbiter_;
+  int client_slots_ = 0;  // granted
+  std::uint64_t tickets_ = 0;
+  std::map<std::uint64_t, Question> questions_;
+  bool draining_ = false;
+  int drained_workers_ = 0;
+};
+
+ControlCore::ControlCore(int workers, ControlHost& host, std::shared_ptr<const Settings> settings,
+                         Instant now, Duration wall_offset)
+    : engine_(std::make_unique<ControlEngine>(workers, host, std::move(settings), now, wall_offset)) {}
+
+ControlCore::~ControlCore() = default;
+
+void ControlCore::begin_turn(Instant now) { engine_->begin_turn(now); }
+void ControlCore::on_mail(ControlMail mail) { engine_->on_mail(std::move(mail)); }
+void ControlCore::reload() { engine_->reload(); }
+void ControlCore::drain() { engine_->drain(); }
+void ControlCore::end_turn() {}
+Instant ControlCore::next_deadline() const { return never; }
+bool ControlCore::drained() const { return engine_->drained(); }
+
+}  // namespace pgweir

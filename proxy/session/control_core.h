@@ -1,0 +1,38 @@
+#pragma once
+// The engine of the control thread: it owns the slots of all pools (Arbiter), the client slots, and the
+// console's answers. Pure, as WorkerCore is: mail and time come in, mail and requests go out through
+// ControlHost. All calls come from the control thread.
+
+#include <memory>
+
+#include "proxy/session/control_host.h"
+
+namespace pgweir {
+
+class ControlEngine;
+
+class ControlCore {
+ public:
+  // `wall_offset`: what to add to an Instant to get nanoseconds since 1970, for times that people read.
+  ControlCore(int workers, ControlHost& host, std::shared_ptr<const Settings> settings, Instant now,
+              Duration wall_offset);
+  ~ControlCore();
+  ControlCore(const ControlCore&) = delete;
+  ControlCore& operator=(const ControlCore&) = delete;
+
+  void begin_turn(Instant now);
+  void on_mail(ControlMail mail);
+  // SIGHUP: reload as the console's RELOAD does.
+  void reload();
+  // SIGTERM: workers take no new clients, finish transactions, and say Drained.
+  void drain();
+  void end_turn();
+  Instant next_deadline() const;
+  // A drain was asked for and every worker has finished.
+  bool drained() const;
+
+ private:
+  std::unique_ptr<ControlEngine> engine_;
+};
+
+}  // namespace pgweir

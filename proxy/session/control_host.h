@@ -1,0 +1,27 @@
+#pragma once
+// What the control core may ask of the world, as host.h is for a worker.
+
+#include <string>
+
+#include "proxy/session/host.h"
+
+namespace pgweir {
+
+class ControlHost {
+ public:
+  virtual ~ControlHost() = default;
+
+  virtual void post(WorkerId worker, WorkerMail mail) = 0;
+  // Reads the configuration again; returns what to tell the operator, and the new settings or null when they
+  // were refused.
+  struct Reloaded {
+    std::shared_ptr<const Settings> settings;
+    std::string report;
+  };
+  virtual Reloaded reload(const Settings& running) = 0;
+  // Stop the process: at once, or when all clients are gone.
+  virtual void stop(bool drain) = 0;
+  virtual void log(LogLine line) = 0;
+};
+
+}  // namespace pgweir

@@ -1,0 +1,71 @@
+#pragma once
+// The seam: what the core may ask of the world. There are two implementations, proxy/net/ with libuv and
+// tests/sim with a simulated network. The core's inputs stand in worker_core.h.
+//
+// Calls return at once and never call back into the core: results arrive later as inputs.
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "proxy/session/mail.h"
+#include "proxy/session/outbox.h"
+
+namespace pgweir {
+
+struct Endpoint {
+  std::string host;  // a name, an address, or the directory of a Unix socket (starts with '/')
+  int port = 0;
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+};
+
+struct LogLine {
+  LogLevel level = LogLevel::info;
+  char side = '-';               // 'C' client, 'S' server, '-' neither
+  std::uint64_t connection = 0;  // the id that SHOW CLIENTS and SHOW SERVERS print
+  std::string database, user, peer;
+  std::string text;  // may hold a peer's words: the sink escapes it
+};
+
+// A salted password is wanted: slow by design, so it is made outside the loop.
+struct KeyWanted {
+  std::uint64_t ticket = 0;
+  std::string password;
+  std::string salt;
+  int iterations = 0;
+};
+
+struct DialResult {
+  bool connected = false;
+  std::string error;  // when not connected, in words
+  PeerAddress peer;   // when connected: the server's address, and ours
+};
+
+class Host {
+ public:
+  virtual ~Host() = default;
+
+  // Starts to connect; answered by on_dialed (or on_closed is never called for it when the core closes
+  // first).
+  virtual void dial(ConnId conn, const Endpoint& endpoint) = 0;
+  // Makes a connection that came by mail one of this worker's.
+  virtual void adopt(ConnId conn, Transport transport) = 0;
+  // Takes a connection away from this worker, to be mailed. Its outbox is empty; no input follows.
+  virtual Transport detach(ConnId conn) = 0;
+  // Writes what the peer takes now, keeps the rest in the outbox, writes on when the peer takes more, and
+  // says on_drained when all is written. A broken connection is reported by on_closed, later.
+  virtual void write(ConnId conn, Outbox& outbox) = 0;
+  virtual void set_reading(ConnId conn, bool reading) = 0;
+  // Writes what is left, within a short time, then closes. No input follows for this connection.
+  virtual void close(ConnId conn, Outbox& outbox) = 0;
+
+  virtual void post(WorkerId worker, WorkerMail mail) = 0;
+  virtual void post_control(ControlMail mail) = 0;
+  // Answered by on_key.
+  virtual void derive_key(KeyWanted wanted) = 0;
+  // Unpredictable bytes.
+  virtual void random(std::span<char> bytes) = 0;
+  virtual void log(LogLine line) = 0;
+};
+
+}  // namespace pgweir

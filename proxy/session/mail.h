@@ -1,0 +1,165 @@
+#pragma once
+// What threads say to each other. Mail is the only way in which one thread's doing reaches another: a value,
+// moved into the receiver's mailbox, delivered in the order in which one sender sent it.
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "admin/settings.h"
+#include "pool/ids.h"
+#include "pool/route.h"
+#include "pool/snapshot.h"
+#include "pool/time.h"
+#include "protocol/scram.h"
+
+namespace pgweir {
+
+// A connection on its way between workers: a descriptor, whose owner is whoever holds the mail.
+struct Transport {
+  std::int64_t handle = -1;
+};
+
+// Who may say what on the console.
+enum class ConsoleRights : std::uint8_t { none, stats, admin };
+
+// ---- to a worker ----
+
+// A client that belongs to a pool of the receiver; `received` is all it has sent so far.
+struct AdoptClient {
+  Transport transport;
+  PeerAddress peer;
+  Instant connected;
+  std::string received;
+};
+
+// An idle server connection that moves with its slot to a worker whose clients wait.
+struct AdoptServer {
+  Route route;
+  Transport transport;
+  PeerAddress peer;
+  Instant connected;
+  std::int32_t backend_pid = 0;
+  std::string cancel_secret;
+  std::map<std::string, std::string> parameters;
+};
+
+struct SlotsGranted {
+  Route route;
+  int slots = 0;
+};
+
+// Another worker's client has been waiting since `since`: give back an idle slot as soon as no client of the
+// receiver has waited longer. `to` says where a slot of the same pool goes, with its server.
+struct SlotRecalled {
+  Route route;
+  Instant since;
+  bool same_pool = false;
+  WorkerId to;
+};
+
+struct ClientSlotsGranted {
+  int slots = 0;   // may be 0: there are none left
+  int in_use = 0;  // of all workers, for the error text
+};
+
+// To the worker in the key's pid. The asker's connection stays open until the answer, CancelHandled, says
+// that the cancel is bound to what its client was running: what that client asks later is not hit by it.
+struct CancelByKey {
+  std::uint32_t pid = 0;
+  std::string secret;
+  WorkerId from;
+  ConnId asker;
+};
+
+struct CancelHandled {
+  ConnId asker;
+};
+
+struct NewSettings {
+  std::shared_ptr<const Settings> settings;
+};
+
+// A client proved that it knows the password behind this verifier, and so told us the key to log in with.
+struct KeysLearned {
+  std::string user;
+  ScramVerifier verifier;
+  Digest client_key;
+};
+
+struct SnapshotAsked {
+  std::uint64_t ticket = 0;
+  bool connections = false;  // clients and servers as well, not only pools
+  bool measures = false;
+};
+
+struct ConsoleAnswered {
+  ConnId client;
+  std::string bytes;
+  bool close = false;
+};
+
+struct Drain {};
+
+using WorkerMail =
+    std::variant<AdoptClient, AdoptServer, SlotsGranted, SlotRecalled, ClientSlotsGranted, CancelByKey,
+                 CancelHandled, NewSettings, KeysLearned, SnapshotAsked, ConsoleAnswered, Drain>;
+
+// ---- to the control thread ----
+
+// `wanted` is how many more slots the worker could use now (0 withdraws the wish); its oldest client waits
+// since `since`; `reserve` says that this is longer than reserve_pool_timeout.
+struct SlotsWanted {
+  WorkerId worker;
+  Route route;
+  int wanted = 0;
+  Instant since;
+  bool reserve = false;
+};
+
+struct SlotsReturned {
+  WorkerId worker;
+  Route route;
+  int slots = 0;
+};
+
+// A slot went, with its server, from one worker to another after a recall.
+struct SlotMoved {
+  WorkerId from, to;
+  Route route;
+};
+
+struct ClientSlotsWanted {
+  WorkerId worker;
+  int slots = 0;
+};
+
+struct ClientSlotsReturned {
+  WorkerId worker;
+  int slots = 0;
+};
+
+struct ConsoleAsked {
+  WorkerId worker;
+  ConnId client;
+  std::string user;
+  ConsoleRights rights = ConsoleRights::none;
+  std::string query;
+};
+
+struct SnapshotCut {
+  std::uint64_t ticket = 0;
+  WorkerSnapshot snapshot;
+};
+
+struct Drained {
+  WorkerId worker;
+};
+
+using ControlMail = std::variant<SlotsWanted, SlotsReturned, SlotMoved, ClientSlotsWanted,
+                                 ClientSlotsReturned, ConsoleAsked, SnapshotCut, Drained, KeysLearned>;
+
+}  // namespace pgweir

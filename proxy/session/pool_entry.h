@@ -1,0 +1,73 @@
+#pragma once
+// One pool as one worker sees it: its shard, its meter, and what was learnt from its servers.
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "pool/meter.h"
+#include "pool/route.h"
+#include "pool/shard.h"
+#include "protocol/parameters.h"
+#include "proxy/session/host.h"
+
+namespace pgweir {
+
+// An error as a server gave it, or as pgweir words it, to be passed to clients.
+struct ErrorText {
+  std::string sqlstate;
+  std::string message;
+  std::string detail;
+  std::string hint;
+};
+
+// Where the servers of a pool are, and who logs in there.
+struct ServerTarget {
+  Endpoint endpoint;
+  std::string dbname;    // empty: as the client named it
+  std::string user;      // empty: the client's user
+  std::string password;  // plain, or a verifier
+  friend bool operator==(const ServerTarget&, const ServerTarget&) = default;
+};
+
+struct PoolEntry {
+  PoolEntry(Route its_route, Instant now) : route(std::move(its_route)), shard(Limits{}), meter(now) {}
+
+  const std::string& login_user() const { return target.user.empty() ? route.user : target.user; }
+
+  Route route;
+  Shard shard;
+  Meter meter;
+
+  // From the settings. A server that was opened for an older version of the target is not used again.
+  ServerTarget target;
+  int target_version = 0;
+  Duration query_wait_timeout{};
+
+  // What the servers of this pool report after login: the welcome of its clients. Null before the first one.
+  SharedParameters welcome;
+  // Values as clients write them and as the server reports them: ("DateStyle", "iso") -> "ISO, MDY".
+  std::map<Parameters::Value, std::string> canonical;
+
+  // The last failure to get a server connection, while the last attempt failed.
+  std::optional<ErrorText> failure;
+  bool failure_permanent = false;
+
+  // Another shard needs a slot of this pool.
+  struct Recall {
+    Instant since;
+    bool same_pool;
+    WorkerId to;
+    bool closing;  // a server is being closed for it
+  };
+  std::optional<Recall> recall;
+
+  int clients = 0;       // logged in
+  int canceling = 0;     // servers kept until a cancel is settled
+  int resetting = 0;     // servers whose client has left
+  int cancel_dials = 0;  // connections that carry a cancel
+  bool touched = false;  // in the list of pools to look at when the turn ends
+};
+
+}  // namespace pgweir

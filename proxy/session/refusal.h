@@ -1,0 +1,145 @@
+#pragma once
+// THE tables of what goes wrong: why a client is refused something, and why a connection ends. Error
+// messages, log lines and counters derive from them.
+
+#include <array>
+#include <cstdint>
+
+#include "protocol/bytes.h"
+
+namespace pgweir {
+
+// Why a client gets an error from pgweir itself.
+enum class Refusal : std::uint8_t {
+  startup_malformed,
+  protocol_violation,
+  plaintext_after_request,
+  login_timeout,
+  password_wrong,
+  console_denied,
+  database_unknown,
+  clients_full,
+  wait_timeout,
+  wait_canceled,
+  server_login_failed,
+  server_unreachable,
+  server_lost,
+  server_broken,
+  parameter_refused,
+  not_supported,
+  shutting_down,
+};
+
+struct RefusalRow {
+  Refusal refusal;
+  Bytes sqlstate;
+  Bytes label;
+  Bytes doc;
+};
+
+inline constexpr std::array refusals{
+    RefusalRow{Refusal::startup_malformed, "08P01", "startup_malformed",
+               "The first packet is not one that PostgreSQL knows."},
+    RefusalRow{Refusal::protocol_violation, "08P01", "protocol_violation",
+               "The client sent a message that the protocol does not allow."},
+    RefusalRow{Refusal::plaintext_after_request, "08P01", "plaintext_after_request",
+               "Bytes in clear came behind a request for encryption."},
+    RefusalRow{Refusal::login_timeout, "57014", "login_timeout",
+               "The login took longer than client_login_timeout."},
+    RefusalRow{Refusal::password_wrong, "28P01", "password_wrong",
+               "The user is unknown or the password is wrong; which of the two is not told."},
+    RefusalRow{Refusal::console_denied, "28000", "console_denied",
+               "The user is in neither console.admin_users nor console.stats_users."},
+    RefusalRow{Refusal::database_unknown, "3D000", "database_unknown",
+               "No [databases] entry serves this name."},
+    RefusalRow{Refusal::clients_full, "53300", "clients_full", "max_client_conn clients are connected."},
+    RefusalRow{Refusal::wait_timeout, "53300", "wait_timeout",
+               "No server became free within query_wait_timeout."},
+    RefusalRow{Refusal::wait_canceled, "57014", "wait_canceled",
+               "The client cancelled its statement while it waited for a server."},
+    RefusalRow{Refusal::server_login_failed, "08004", "server_login_failed",
+               "The server refused the login; its own SQLSTATE is passed on when it gave one."},
+    RefusalRow{Refusal::server_unreachable, "08001", "server_unreachable",
+               "No connection to the server could be made."},
+    RefusalRow{Refusal::server_lost, "08006", "server_lost",
+               "The server connection broke in the middle of a transaction."},
+    RefusalRow{Refusal::server_broken, "08P01", "server_broken",
+               "The server sent something that does not fit what was asked."},
+    RefusalRow{Refusal::parameter_refused, "22023", "parameter_refused",
+               "The server refused a value that the client set when it connected."},
+    RefusalRow{Refusal::not_supported, "0A000", "not_supported", "pgweir does not do this."},
+    RefusalRow{Refusal::shutting_down, "57P01", "shutting_down", "pgweir is being shut down."},
+};
+
+constexpr const RefusalRow& row(Refusal refusal) { return refusals[static_cast<std::size_t>(refusal)]; }
+
+// Why a server connection was closed by pgweir. Each is counted.
+enum class CloseReason : std::uint8_t {
+  lost,
+  login_failed,
+  idle_timeout,
+  lifetime,
+  yielded,
+  settings_changed,
+  shutting_down,
+  out_of_step,
+  fatal_error,
+  copy_uncertain,
+  message_unfinished,
+  abandon_timeout,
+  abandon_failed,
+  cancel_unsettled,
+  parameter_refused,
+};
+
+struct CloseReasonRow {
+  CloseReason reason;
+  Bytes label;
+  Bytes doc;
+};
+
+inline constexpr std::array close_reasons{
+    CloseReasonRow{CloseReason::lost, "lost", "The server closed the connection, or it broke."},
+    CloseReasonRow{CloseReason::login_failed, "login_failed",
+                   "The login to the server failed or took too long."},
+    CloseReasonRow{CloseReason::idle_timeout, "idle_timeout",
+                   "Not used for server_idle_timeout, or aged while idle."},
+    CloseReasonRow{CloseReason::lifetime, "lifetime", "Older than server_lifetime when it became free."},
+    CloseReasonRow{CloseReason::yielded, "yielded",
+                   "Its slot was needed by another pool of the same database or user."},
+    CloseReasonRow{CloseReason::settings_changed, "settings_changed",
+                   "A reload changed where or how its pool connects."},
+    CloseReasonRow{CloseReason::shutting_down, "shutting_down", "pgweir is being shut down."},
+    CloseReasonRow{CloseReason::out_of_step, "out_of_step",
+                   "It sent a message that answers nothing that was asked."},
+    CloseReasonRow{CloseReason::fatal_error, "fatal_error", "It reported a fatal error."},
+    CloseReasonRow{CloseReason::copy_uncertain, "copy_uncertain",
+                   "After a failed COPY nobody can tell which Sync it will answer."},
+    CloseReasonRow{CloseReason::message_unfinished, "message_unfinished",
+                   "Its client left in the middle of a message."},
+    CloseReasonRow{CloseReason::abandon_timeout, "abandon_timeout",
+                   "It did not come to rest in time after its client had left."},
+    CloseReasonRow{CloseReason::abandon_failed, "abandon_failed",
+                   "The rollback after its client had left failed."},
+    CloseReasonRow{CloseReason::cancel_unsettled, "cancel_unsettled",
+                   "It is not known whether a cancel will still reach it."},
+    CloseReasonRow{CloseReason::parameter_refused, "parameter_refused",
+                   "It refused to take a client's parameters."},
+};
+
+constexpr const CloseReasonRow& row(CloseReason reason) {
+  return close_reasons[static_cast<std::size_t>(reason)];
+}
+
+// The rows stand in the order of their enumerators.
+static_assert([] {
+  for (std::size_t i = 0; i < refusals.size(); ++i) {
+    if (refusals[i].refusal != static_cast<Refusal>(i)) return false;
+  }
+  for (std::size_t i = 0; i < close_reasons.size(); ++i) {
+    if (close_reasons[i].reason != static_cast<CloseReason>(i)) return false;
+  }
+  return true;
+}());
+
+}  // namespace pgweir

@@ -1,0 +1,50 @@
+#pragma once
+// The login of pgweir to a server, from StartupMessage to ReadyForQuery. The server is not trusted: it gets
+// the password only in ways that were allowed, has to prove itself when it asks for SCRAM, and may not make
+// us work without end.
+
+#include <optional>
+#include <string>
+
+#include "protocol/parameters.h"
+#include "protocol/scram.h"
+#include "proxy/session/host.h"
+
+namespace pgweir {
+
+class ServerSession;
+class WorkerEngine;
+
+class ServerLogin {
+ public:
+  ServerLogin(WorkerEngine& engine, ServerSession& server) : engine_(engine), server_(server) {}
+
+  // The connection is up.
+  void start();
+  void on_message(char type, Bytes body);
+  // The salted password that was asked for.
+  void on_key(const Digest& salted_password);
+  // Where it stands, for an error text.
+  std::string progress() const;
+
+ private:
+  void authentication(Bytes body);
+  void send_password(Bytes password);
+  void start_sasl(const std::vector<Bytes>& mechanisms);
+  void answer_challenge(Bytes data);
+  void prove(const ScramKeys& keys);
+  void no_password(Bytes method);
+  void fail(std::string message, std::string hint = {});
+
+  WorkerEngine& engine_;
+  ServerSession& server_;
+  bool started_ = false, authenticated_ = false, waiting_for_key_ = false;
+  Parameters parameters_;
+  std::int32_t backend_pid_ = 0;
+  std::string secret_;
+  std::optional<ScramClient> scram_;
+  ScramClient::Challenge challenge_;
+  std::string password_;  // that the key is being made from
+};
+
+}  // namespace pgweir

@@ -1,0 +1,518 @@
+#include "proxy/session/server_session.h"
+
+#include <algorithm>
+
+#include "protocol/backend.h"
+#include "protocol/frontend.h"
+#include "protocol/message.h"
+#include "proxy/session/canceler.h"
+#include "proxy/session/client_session.h"
+#include "proxy/session/server_login.h"
+#include "proxy/session/worker_engine.h"
+
+namespace pgweir {
+
+namespace {
+
+// How long a server may take to come to rest after its client has left, before it is closed.
+constexpr Duration abandon_patience = std::chrono::seconds(5);
+// How long a server may take to close after Terminate; its slot is kept for as long.
+constexpr Duration terminate_patience = std::chrono::seconds(2);
+// The largest message from a server that is gathered in memory.
+constexpr std::uint32_t gathered_limit = 16 * 1024 * 1024;
+
+// How many spellings of parameter values a pool remembers.
+constexpr std::size_t canonical_limit = 1000;
+
+const Framer::Types gathered = [] {
+  Framer::Types types;
+  for (const char type : {'E', 'K', 'R', 'S', 'Z', 'v'}) types.set(static_cast<unsigned char>(type));
+  return types;
+}();
+
+// PostgreSQL's messages have no limits of their own towards a frontend but that of a palloc.
+std::optional<std::uint32_t> backend_limit(char type) {
+  const auto limit = backend_body_limit(type);
+  return limit && gathered.test(static_cast<unsigned char>(type)) ? std::min(*limit, gathered_limit) : limit;
+}
+
+}  // namespace
+
+ErrorText error_text(Bytes body) {
+  const ErrorFields fields = read_error_fields(body);
+  return {std::string(fields.sqlstate), std::string(fields.message), std::string(fields.detail),
+          std::string(fields.hint)};
+}
+
+ErrorText refusal_text(Refusal refusal, std::string message, std::string detail, std::string hint) {
+  return {std::string(row(refusal).sqlstate), std::move(message), std::move(detail), std::move(hint)};
+}
+
+std::string error_response(Bytes severity, const ErrorText& error) {
+  Writer out;
+  write_error_response(out, {.severity = severity,
+                             .sqlstate = error.sqlstate.empty() ? Bytes("XX000") : Bytes(error.sqlstate),
+                             .message = error.message,
+                             .detail = error.detail,
+                             .hint = error.hint});
+  return out.take();
+}
+
+ServerSession::ServerSession(WorkerEngine& engine, PoolEntry& pool)
+    : Connection(Role::server),
+      engine_(engine),
+      pool_(pool),
+      target_version_(pool.target_version),
+      framer_(&gathered, backend_limit),
+      login_(std::make_unique<ServerLogin>(engine, *this)) {
+  connected_ = engine.now();
+}
+
+ServerSession::ServerSession(WorkerEngine& engine, PoolEntry& pool, const AdoptServer& mail)
+    : Connection(Role::server),
+      engine_(engine),
+      pool_(pool),
+      target_version_(pool.target_version),
+      state_(ServerState::active),
+      framer_(&gathered, backend_limit),
+      backend_pid_(mail.backend_pid),
+      secret_(mail.cancel_secret),
+      peer_(mail.peer) {
+  connected_ = mail.connected;
+  Parameters parameters;
+  for (const auto& [name, value] : mail.parameters) parameters.set(name, value);
+  parameters_ = engine.parameters().intern(std::move(parameters));
+}
+
+ServerSession::~ServerSession() = default;
+
+void ServerSession::log(LogLevel level, std::string text) {
+  engine_.log(level, 'S', *this, pool_.route, peer_, std::move(text));
+}
+
+// ---- login ----
+
+void ServerSession::on_dialed(const DialResult& result) {
+  if (!result.connected) {
+    login_failed(refusal_text(Refusal::server_unreachable, result.error), false);
+    return;
+  }
+  peer_ = result.peer;
+  login_->start();
+}
+
+void ServerSession::on_key(const Digest& salted_password) {
+  if (login_) login_->on_key(salted_password);
+}
+
+void ServerSession::login_done(SharedParameters parameters, std::int32_t backend_pid, std::string secret) {
+  parameters_ = std::move(parameters);
+  backend_pid_ = backend_pid;
+  secret_ = std::move(secret);
+  login_.reset();
+  engine_.set_timer(*this, never);
+  state_ = ServerState::active;
+  pool_.shard.dialed();
+  pool_.failure.reset();
+  if (!pool_.welcome) pool_.welcome = parameters_;
+  if (engine_.settings().log.connections) {
+    log(LogLevel::info, "logged in, backend pid " + std::to_string(backend_pid_));
+  }
+  engine_.give(*this);
+}
+
+void ServerSession::login_failed(const ErrorText& error, bool server_said_no) {
+  log(LogLevel::warning, "login to the server failed: " + error.message);
+  engine_.count(CloseReason::login_failed);
+  state_ = ServerState::closing;
+  engine_.end(*this);
+  engine_.dial_failed(pool_, error, server_said_no);
+}
+
+// ---- from the server ----
+
+void ServerSession::on_bytes(Bytes bytes) {
+  if (state_ == ServerState::closing) return;
+  while (auto piece = framer_.next(bytes)) {
+    if (login_) {
+      if (piece->last) login_->on_message(piece->type, piece->body);
+    } else {
+      serve(*piece);
+    }
+    if (state_ == ServerState::closing) return;
+  }
+  if (framer_.error()) {
+    const ErrorText error =
+        refusal_text(Refusal::server_broken, "the server sent a message that the protocol does not know");
+    if (login_) {
+      login_failed(error, false);
+    } else {
+      condemn(CloseReason::out_of_step, error);
+    }
+    return;
+  }
+  if (client_ != nullptr && client_->out().above_high()) engine_.set_reading(*this, false);
+}
+
+void ServerSession::serve(const Piece& piece) {
+  if (piece.first) {
+    verdict_ = ledger_.received(piece.type);
+    if (verdict_.action == Verdict::Action::violation) {
+      condemn(CloseReason::out_of_step,
+              refusal_text(Refusal::server_broken, "the server sent an answer to nothing that was asked",
+                           std::string("Message type ") + printable(Bytes(&piece.type, 1)) + "."));
+      return;
+    }
+  }
+  if (verdict_.action == Verdict::Action::forward && client_ != nullptr) {
+    client_->deliver(piece);
+    pool_.meter.totals().sent += piece.raw.size();
+  }
+  if (!piece.last) return;
+  switch (piece.type) {
+    case 'S':
+      return parameter_changed(piece.body);
+    case 'E':
+      return error_reported(piece.body);
+    case 'Z':
+      if (verdict_.ready) ready(piece.body.size() == 1 ? piece.body[0] : '?');
+      return;
+    default:
+      return;
+  }
+}
+
+void ServerSession::parameter_changed(Bytes body) {
+  const auto status = read_parameter_status(body);
+  if (!status) {
+    condemn(CloseReason::out_of_step,
+            refusal_text(Refusal::server_broken, "the server sent a ParameterStatus that cannot be read"));
+    return;
+  }
+  parameters_ = engine_.parameters().with(parameters_, status->name, status->value);
+  if (verdict_.action == Verdict::Action::forward && client_ != nullptr)
+    client_->parameter_changed(status->name, status->value);
+}
+
+void ServerSession::error_reported(Bytes body) {
+  const ErrorFields fields = read_error_fields(body);
+  const bool fatal = fields.severity == "FATAL" || fields.severity == "PANIC";
+  if (verdict_.action == Verdict::Action::swallow && !synchronising_.empty())
+    synchronise_error_ = error_text(body);
+  // An error when nothing was asked, or a fatal one: nothing follows but the end of the connection.
+  if (!fatal && running()) return;
+  if (!fatal && ledger_.uncertain()) return;
+  told_fatal_ = verdict_.action == Verdict::Action::forward && client_ != nullptr;
+  if (client_ == nullptr) log(LogLevel::info, "the server says: " + std::string(fields.message));
+  condemn(CloseReason::fatal_error, error_text(body));
+}
+
+void ServerSession::ready(char status) {
+  if (status != 'I' && status != 'T' && status != 'E') {
+    condemn(
+        CloseReason::out_of_step,
+        refusal_text(Refusal::server_broken, "the server reported a transaction status that does not exist"));
+    return;
+  }
+  transaction_ = status;
+  if (verdict_.action == Verdict::Action::swallow && !synchronising_.empty()) {
+    synchronised();
+    if (state_ == ServerState::closing) return;
+    return look_for_rest();
+  }
+  ++request_;
+  pool_.meter.query_finished(use_, in_transaction(), engine_.now());
+  if (client_ != nullptr) client_->server_takes_more();
+  look_for_rest();
+}
+
+void ServerSession::look_for_rest() {
+  if (state_ != ServerState::active && state_ != ServerState::resetting && state_ != ServerState::canceling)
+    return;
+  if (!ledger_.settled()) return;
+  if (client_ != nullptr) {
+    if (in_transaction() || !client_->at_boundary()) return;
+    unlink();
+    pool_.meter.released(use_, engine_.now());
+  } else if (state_ == ServerState::resetting && in_transaction()) {
+    return reset_further();
+  }
+  if (cancels_ > 0) {
+    if (state_ != ServerState::canceling) {
+      if (state_ == ServerState::resetting) --pool_.resetting;
+      ++pool_.canceling;
+      state_ = ServerState::canceling;
+      engine_.set_timer(*this, engine_.now() + engine_.settings().pool.cancel_wait_timeout);
+    }
+    return;
+  }
+  if (state_ == ServerState::canceling) --pool_.canceling;
+  if (state_ == ServerState::resetting) --pool_.resetting;
+  if (state_ != ServerState::active) {
+    state_ = ServerState::active;
+    engine_.set_timer(*this, never);
+    pool_.meter.released(use_, engine_.now());
+  }
+  engine_.give(*this);
+}
+
+// ---- to the server ----
+
+void ServerSession::join(ClientSession& client, const Use& use) {
+  client_ = &client;
+  use_ = use;
+  state_ = ServerState::active;
+  told_fatal_ = rolled_back_ = false;
+  ++request_;
+  pool_.meter.linked(use_, engine_.now());
+  if (client.parameters() != parameters_) synchronise(client);
+}
+
+void ServerSession::synchronise(ClientSession& client) {
+  synchronising_ = difference(*client.parameters(), *parameters_);
+  if (synchronising_.empty()) return;
+  std::string types;
+  const std::string messages = set_messages(synchronising_, types);
+  for (char type : types) ledger_.sent(type, true);
+  engine_.send_copy(*this, messages);
+}
+
+// All SETs have been answered. What the server now reports is how it writes the values: that is how the
+// client has to see them too, and how they are compared from now on.
+void ServerSession::synchronised() {
+  if (ledger_.front_is_own()) return;
+  if (synchronise_error_) {
+    const ErrorText error = *synchronise_error_;
+    // A login only asks whether the values are good: nothing of the client's has been sent behind them.
+    if (client_ != nullptr && client_->login() != nullptr)
+      return client_->refuse(Refusal::parameter_refused, error);
+    return condemn(CloseReason::parameter_refused, error);
+  }
+  for (const auto& [name, value] : synchronising_) {
+    const std::string* const reported = parameters_->find(name);
+    if (reported == nullptr) continue;
+    if (pool_.canonical.size() < canonical_limit) pool_.canonical[{name, value}] = *reported;
+    if (client_ != nullptr && *reported != value) client_->parameter_corrected(name, *reported);
+  }
+  synchronising_.clear();
+}
+
+void ServerSession::forward(const Piece& piece) {
+  if (piece.first) {
+    if (!ledger_.skipping() || piece.type == 'S') start_query(piece.type);
+    ledger_.sent(piece.type);
+    PoolTotals& totals = pool_.meter.totals();
+    if (piece.type == 'P') ++totals.client_parse_count, ++totals.server_parse_count;
+    if (piece.type == 'B') ++totals.bind_count;
+  }
+  if (piece.borrowed) {
+    engine_.send_copy(*this, piece.raw);
+  } else {
+    engine_.send(*this, piece.raw);
+  }
+}
+
+// A query, for the meter, is what one ReadyForQuery ends.
+void ServerSession::start_query(char type) {
+  const bool extended = type == 'P' || type == 'B' || type == 'D' || type == 'E' || type == 'C';
+  const bool ends = type == 'Q' || type == 'F' || type == 'S';
+  if (!extended && !ends) return;
+  if (!batch_open_) {
+    requested_ = engine_.now();
+    pool_.meter.query_started(use_, engine_.now());
+  }
+  batch_open_ = extended;
+}
+
+void ServerSession::send_own(char type, Bytes message) {
+  ledger_.sent(type, true);
+  engine_.send_copy(*this, message);
+}
+
+void ServerSession::on_drained() {
+  if (client_ != nullptr && out().below_low()) client_->server_takes_more();
+}
+
+// ---- the end of a link ----
+
+void ServerSession::unlink() {
+  ClientSession* const client = client_;
+  client_ = nullptr;
+  synchronising_.clear();
+  synchronise_error_.reset();
+  batch_open_ = false;
+  ++request_;
+  engine_.set_reading(*this, true);
+  if (client != nullptr) client->unlinked();
+}
+
+void ServerSession::abandon(bool unfinished) {
+  unlink();
+  if (unfinished) return condemn(CloseReason::message_unfinished, {});
+  if (ledger_.uncertain()) return condemn(CloseReason::copy_uncertain, {});
+  if (!ledger_.settled()) {
+    const bool busy = running();
+    ledger_.swallow_all();
+    state_ = ServerState::resetting;
+    ++pool_.resetting;
+    engine_.set_timer(*this, engine_.now() + abandon_patience);
+    if (ledger_.copy() == CopyMode::in || ledger_.copy() == CopyMode::both) {
+      Writer message;
+      write_copy_fail(message, "the client has left");
+      send_own('f', message.view());
+    }
+    if (ledger_.needs_sync()) {
+      Writer message;
+      write_sync(message);
+      send_own('S', message.view());
+    }
+    if (busy) cancel_running();
+    return;
+  }
+  if (in_transaction()) {
+    state_ = ServerState::resetting;
+    ++pool_.resetting;
+    engine_.set_timer(*this, engine_.now() + abandon_patience);
+  }
+  look_for_rest();
+}
+
+void ServerSession::reset_further() {
+  if (cancels_ > 0) return;  // the cancel might hit the rollback
+  if (rolled_back_) return condemn(CloseReason::abandon_failed, {});
+  rolled_back_ = true;
+  Writer message;
+  write_query(message, "ROLLBACK");
+  send_own('Q', message.view());
+}
+
+void ServerSession::on_timer() {
+  if (login_) {
+    login_failed(
+        refusal_text(Refusal::server_unreachable,
+                     "no login to the server within server_connect_timeout (" + login_->progress() + ")"),
+        false);
+    return;
+  }
+  switch (state_) {
+    case ServerState::resetting:
+      return condemn(CloseReason::abandon_timeout, {});
+    case ServerState::canceling:
+      return condemn(CloseReason::cancel_unsettled, {});
+    case ServerState::closing:
+      pool_.shard.closed_busy();
+      engine_.touch(pool_);
+      return engine_.end(*this);
+    case ServerState::login:
+    case ServerState::idle:
+    case ServerState::active:
+      return;
+  }
+}
+
+void ServerSession::retire(CloseReason reason) {
+  engine_.count(reason);
+  if (engine_.settings().log.disconnections)
+    log(LogLevel::info, "closing: " + std::string(row(reason).label));
+  state_ = ServerState::closing;
+  Writer message;
+  write_terminate(message);
+  engine_.send_copy(*this, message.view());
+  engine_.set_timer(*this, engine_.now() + terminate_patience);
+}
+
+void ServerSession::condemn(CloseReason reason, const ErrorText& error) {
+  engine_.count(reason);
+  log(reason == CloseReason::out_of_step || reason == CloseReason::cancel_unsettled ? LogLevel::warning
+                                                                                    : LogLevel::info,
+      "closing: " + std::string(row(reason).label) + (error.message.empty() ? "" : ": " + error.message));
+  ClientSession* const client = client_;
+  if (client != nullptr) unlink();
+  pool_.meter.released(use_, engine_.now());
+  if (state_ == ServerState::idle) {
+    pool_.shard.closed_idle(id());
+  } else {
+    pool_.shard.closed_busy();
+  }
+  if (state_ == ServerState::canceling) --pool_.canceling;
+  if (state_ == ServerState::resetting) --pool_.resetting;
+  state_ = ServerState::closing;
+  engine_.touch(pool_);
+  engine_.end(*this);
+  if (client != nullptr) client->server_lost(error, told_fatal_);
+}
+
+void ServerSession::on_closed(const std::string& error) {
+  if (login_) {
+    login_failed(
+        refusal_text(Refusal::server_unreachable, "the server closed the connection during the login" +
+                                                      (error.empty() ? std::string() : ": " + error)),
+        false);
+    return;
+  }
+  if (state_ == ServerState::closing) {
+    pool_.shard.closed_busy();
+    engine_.touch(pool_);
+    engine_.end(*this);
+    return;
+  }
+  const std::string where = running()          ? "while it ran a statement"
+                            : in_transaction() ? "in a transaction"
+                                               : "unexpectedly";
+  condemn(
+      CloseReason::lost,
+      refusal_text(
+          Refusal::server_lost, "the connection to the server was lost " + where,
+          "Backend pid " + std::to_string(backend_pid_) + (error.empty() ? "." : ": " + error + "."),
+          "The transaction was not committed unless its COMMIT had been answered. Connect again and retry."));
+}
+
+// ---- cancels ----
+
+void ServerSession::cancel_running() {
+  if (!running() || state_ == ServerState::closing) return;
+  ++cancels_;
+  ++pool_.cancel_dials;
+  start_cancel(engine_, *this, request_, backend_pid_, secret_);
+}
+
+void ServerSession::cancel_carried(bool sent, bool settled) {
+  --cancels_;
+  if (state_ == ServerState::closing) return;
+  if (sent && !settled)
+    return condemn(
+        CloseReason::cancel_unsettled,
+        refusal_text(Refusal::server_lost, "a cancel request to the server was not settled in time"));
+  look_for_rest();
+}
+
+AdoptServer ServerSession::pack(Transport transport) const {
+  AdoptServer mail{.route = pool_.route,
+                   .transport = transport,
+                   .peer = peer_,
+                   .connected = connected_,
+                   .backend_pid = backend_pid_,
+                   .cancel_secret = secret_,
+                   .parameters = {}};
+  for (const auto& [name, value] : parameters_->values()) mail.parameters[name] = value;
+  return mail;
+}
+
+ServerSnapshot ServerSession::snapshot() const {
+  ServerSnapshot result;
+  result.id = id().number();
+  if (client_ != nullptr) result.link = client_->id().number();
+  result.user = pool_.login_user();
+  result.database = pool_.route.database;
+  const std::string* const application = parameters_ ? parameters_->find("application_name") : nullptr;
+  if (application != nullptr) result.application_name = *application;
+  result.state = state_;
+  result.peer = peer_;
+  result.connected = connected_;
+  result.requested = requested_;
+  result.backend_pid = backend_pid_;
+  result.close_needed = state_ == ServerState::closing;
+  return result;
+}
+
+}  // namespace pgweir

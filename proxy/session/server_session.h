@@ -1,0 +1,125 @@
+#pragma once
+// A connection to a PostgreSQL server: its login, then the relay of what it sends, judged by its Ledger.
+//
+// Invariants:
+//  V1 It serves at most one client at a time (`client()`), and only while busy.
+//  V2 It becomes free only at rest: ReadyForQuery with status idle, a settled ledger, its client at the end
+//     of a message, no cancel on its way. In any doubt it is condemned: closed, for a named, counted reason.
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "protocol/framer.h"
+#include "protocol/ledger.h"
+#include "proxy/session/connection.h"
+#include "proxy/session/pool_entry.h"
+#include "proxy/session/refusal.h"
+
+namespace pgweir {
+
+class ClientSession;
+class ServerLogin;
+class WorkerEngine;
+
+class ServerSession final : public Connection {
+ public:
+  ServerSession(WorkerEngine& engine, PoolEntry& pool);
+  // One that comes from another worker, logged in and idle.
+  ServerSession(WorkerEngine& engine, PoolEntry& pool, const AdoptServer& mail);
+  ~ServerSession() override;
+
+  void on_bytes(Bytes bytes) override;
+  void on_drained() override;
+  void on_dialed(const DialResult& result) override;
+  void on_closed(const std::string& error) override;
+  void on_timer() override;
+  void on_key(const Digest& salted_password) override;
+
+  int target_version() const { return target_version_; }
+  PoolEntry& pool() { return pool_; }
+  ServerState state() const { return state_; }
+  ClientSession* client() const { return client_; }
+  bool in_transaction() const { return transaction_ != 'I'; }
+  bool running() const { return !ledger_.empty(); }
+  const Ledger& ledger() const { return ledger_; }
+  Instant connected() const { return connected_; }
+
+  // Pairs it with a client and makes it look as the client wants.
+  // `use` is the client's, as far as the meter knows it: served.
+  void join(ClientSession& client, const Use& use);
+  // A piece of a client's message, to be sent on.
+  void forward(const Piece& piece);
+  // Something that can bring it to rest has happened.
+  void look_for_rest();
+  // Its client is gone: cancel, roll back, and serve somebody else; or, in doubt, close. `unfinished`: the
+  // client left in the middle of a message.
+  void abandon(bool unfinished);
+  // Shows it as idle; the caller has put it among the idle ones of the shard.
+  void rest() { state_ = ServerState::idle; }
+  // Closes it politely; it was idle and has left the shard's idle ones. Holds its slot until it is gone.
+  void retire(CloseReason reason);
+  // Closes it at once. Its client, if any, is told `error`, unless the server itself has told it already.
+  void condemn(CloseReason reason, const ErrorText& error);
+  // The login came to an end.
+  void login_done(SharedParameters parameters, std::int32_t backend_pid, std::string secret);
+  void login_failed(const ErrorText& error, bool server_said_no);
+
+  // Cancels what it runs for its client now.
+  void cancel_running();
+  // A connection that carries a cancel has come to its end. `sent`: the server may have got it; `settled`:
+  // and it has done with it.
+  void cancel_carried(bool sent, bool settled);
+  // The request that a cancel was meant for is still running.
+  bool still_running(std::uint64_t request) const { return running() && request == request_; }
+
+  AdoptServer pack(Transport transport) const;
+  ServerSnapshot snapshot() const;
+  bool movable() const { return out().empty() && framer_.at_boundary(); }
+
+ private:
+  void serve(const Piece& piece);
+  void parameter_changed(Bytes body);
+  void error_reported(Bytes body);
+  void ready(char status);
+  void synchronise(ClientSession& client);
+  void synchronised();
+  void unlink();
+  void start_query(char type);
+  void reset_further();
+  void send_own(char type, Bytes message);
+  void log(LogLevel level, std::string text);
+
+  WorkerEngine& engine_;
+  PoolEntry& pool_;
+  const int target_version_;
+  ServerState state_ = ServerState::login;
+  Framer framer_;
+  Ledger ledger_;
+  Verdict verdict_;
+  char transaction_ = 'I';
+  bool told_fatal_ = false;   // the client has been sent the server's own last words
+  bool rolled_back_ = false;  // the rollback after an abandonment has been sent
+  bool batch_open_ = false;   // extended messages have been sent, and no Sync behind them
+  ClientSession* client_ = nullptr;
+  Use use_;  // how the meter sees the present client's use of this server
+  SharedParameters parameters_;
+  std::vector<Parameters::Value> synchronising_;  // being set for the client, not confirmed yet
+  std::optional<ErrorText> synchronise_error_;
+  int cancels_ = 0;            // on their way to this server
+  std::uint64_t request_ = 0;  // counts what was asked, so that a late cancel hits nothing newer
+  std::int32_t backend_pid_ = 0;
+  std::string secret_;
+  PeerAddress peer_;
+  Instant requested_{};
+  std::unique_ptr<ServerLogin> login_;
+};
+
+// The error of a server as text to pass on, read from the body of an ErrorResponse.
+ErrorText error_text(Bytes error_body);
+// pgweir's own words: the row's SQLSTATE, the message, and optionally more.
+ErrorText refusal_text(Refusal refusal, std::string message, std::string detail = {}, std::string hint = {});
+// As an ErrorResponse message.
+std::string error_response(Bytes severity, const ErrorText& error);
+
+}  // namespace pgweir

@@ -1,0 +1,611 @@
+#include "proxy/session/worker_engine.h"
+
+#include <algorithm>
+#include <array>
+
+#include "proxy/session/client_login.h"
+#include "proxy/session/client_session.h"
+#include "proxy/session/server_session.h"
+
+namespace pgweir {
+
+WorkerEngine::WorkerEngine(WorkerId id, int workers, Host& host, std::shared_ptr<const Settings> settings,
+                           std::string process_secret, Instant now)
+    : id_(id),
+      workers_(workers),
+      host_(host),
+      settings_(std::move(settings)),
+      now_(now),
+      credentials_(std::move(process_secret)) {}
+
+WorkerEngine::~WorkerEngine() {
+  connections_.for_each([&](Connection& connection) { connection.out().clear(chunks_); });
+}
+
+// ---- turns ----
+
+void WorkerEngine::begin_turn(Instant now) {
+  now_ = now;
+  while (!timers_.empty() && timers_.top().at <= now) {
+    const ConnId id = timers_.top().connection;
+    timers_.pop();
+    Connection* const connection = find(id);
+    if (connection == nullptr || connection->timer_ > now) continue;
+    connection->timer_ = never;
+    connection->on_timer();
+  }
+  if (now >= pools_deadline_) {
+    pools_deadline_ = never;
+    for (auto& [route, pool] : pools_) touch(*pool);
+  }
+}
+
+void WorkerEngine::end_turn() {
+  if (draining_) close_clients_for_drain();
+  for (std::size_t i = 0; i < touched_.size(); ++i) {
+    PoolEntry& pool = *touched_[i];
+    pool.touched = false;
+    service(pool);
+  }
+  touched_.clear();
+  flush();
+  for (const ConnId id : ended_) {
+    connections_.find(id)->out().clear(chunks_);
+    connections_.remove(id);
+  }
+  ended_.clear();
+}
+
+void WorkerEngine::flush() {
+  for (std::size_t i = 0; i < dirty_.size(); ++i) {
+    Connection& connection = *dirty_[i];
+    connection.dirty_ = false;
+    if (!connection.ended_) host_.write(connection.id(), connection.out());
+  }
+  dirty_.clear();
+  arena_.reset();
+}
+
+Instant WorkerEngine::next_deadline() const {
+  return timers_.empty() ? pools_deadline_ : std::min(pools_deadline_, timers_.top().at);
+}
+
+// ---- connections ----
+
+ConnId WorkerEngine::add(std::unique_ptr<Connection> connection) {
+  return connections_.add(std::move(connection));
+}
+
+Connection* WorkerEngine::find(ConnId id) const {
+  Connection* const connection = connections_.find(id);
+  return connection == nullptr || connection->ended_ ? nullptr : connection;
+}
+
+ClientSession* WorkerEngine::find_client(ConnId id) const {
+  Connection* const connection = find(id);
+  return connection == nullptr || connection->role() != Connection::Role::client
+             ? nullptr
+             : static_cast<ClientSession*>(connection);
+}
+
+void WorkerEngine::send(Connection& to, Bytes bytes) {
+  if (to.ended_ || bytes.empty()) return;
+  to.out_.append(arena_, bytes);
+  if (to.dirty_) return;
+  to.dirty_ = true;
+  dirty_.push_back(&to);
+}
+
+void WorkerEngine::send_copy(Connection& to, Bytes bytes) { send(to, arena_.copy(bytes)); }
+
+void WorkerEngine::set_timer(Connection& connection, Instant at) {
+  connection.timer_ = at;
+  if (at != never) timers_.push({at, connection.id()});
+}
+
+void WorkerEngine::set_reading(Connection& connection, bool reading) {
+  if (connection.ended_ || connection.reading_ == reading) return;
+  connection.reading_ = reading;
+  host_.set_reading(connection.id(), reading);
+}
+
+void WorkerEngine::end(Connection& connection) {
+  if (connection.ended_) return;
+  connection.ended_ = true;
+  if (!connection.host_gone_) host_.close(connection.id(), connection.out());
+  ended_.push_back(connection.id());
+}
+
+Transport WorkerEngine::detach(Connection& connection) {
+  host_.write(connection.id(), connection.out());
+  connection.host_gone_ = true;
+  const Transport transport = host_.detach(connection.id());
+  end(connection);
+  return transport;
+}
+
+void WorkerEngine::log(LogLevel level, char side, const Connection& connection, const Route& route,
+                       const PeerAddress& peer, std::string text) {
+  if (level < settings_->log.level) return;
+  host_.log({.level = level,
+             .side = side,
+             .connection = connection.id().number(),
+             .database = route.database,
+             .user = route.user,
+             .peer = peer.port == 0 ? peer.address : peer.address + ":" + std::to_string(peer.port),
+             .text = std::move(text)});
+}
+
+// ---- clients ----
+
+ConnId WorkerEngine::on_accept(PeerAddress peer) {
+  auto client = std::make_unique<ClientSession>(*this, std::move(peer));
+  Connection& connection = *client;
+  const ConnId id = add(std::move(client));
+  set_timer(connection, deadline_after(now_, settings_->pool.client_login_timeout));
+  return id;
+}
+
+bool WorkerEngine::take_client_slot(ClientSession& client) {
+  if (client_slots_ > 0) {
+    --client_slots_;
+    ++clients_in_use_;
+    return true;
+  }
+  slot_wishes_.push_back(client.id());
+  if (!client_slots_asked_) {
+    client_slots_asked_ = true;
+    // A worker that is alone gets all there are; otherwise each slot stays with the control thread.
+    host_.post_control(ClientSlotsWanted{id_, workers_ == 1 ? settings_->pool.max_client_conn : 1});
+  }
+  return false;
+}
+
+void WorkerEngine::give_client_slot() {
+  --clients_in_use_;
+  if (workers_ == 1) {
+    ++client_slots_;
+  } else {
+    host_.post_control(ClientSlotsReturned{id_, 1});
+  }
+}
+
+void WorkerEngine::forget_client_slot_wish(const ClientSession& client) {
+  std::erase(slot_wishes_, client.id());
+}
+
+void WorkerEngine::on_mail(ClientSlotsGranted& mail) {
+  client_slots_asked_ = false;
+  client_slots_ += mail.slots;
+  while (client_slots_ > 0 && !slot_wishes_.empty()) {
+    ClientSession* const client = find_client(slot_wishes_.front());
+    slot_wishes_.pop_front();
+    if (client == nullptr || client->login() == nullptr) continue;
+    --client_slots_;
+    ++clients_in_use_;
+    client->login()->on_client_slot(true, mail.in_use);
+  }
+  if (mail.slots == 0) {
+    for (const ConnId id : std::exchange(slot_wishes_, {})) {
+      ClientSession* const client = find_client(id);
+      if (client != nullptr && client->login() != nullptr)
+        client->login()->on_client_slot(false, mail.in_use);
+    }
+  } else if (!slot_wishes_.empty()) {
+    client_slots_asked_ = true;
+    host_.post_control(ClientSlotsWanted{id_, static_cast<int>(slot_wishes_.size())});
+  }
+  if (workers_ > 1 && client_slots_ > 0) {
+    host_.post_control(ClientSlotsReturned{id_, std::exchange(client_slots_, 0)});
+  }
+}
+
+WorkerEngine::CancelKey WorkerEngine::issue_cancel_key(ConnId client) {
+  // The worker is in the low bits of the pid, so that a CancelRequest finds it; all other bits are random.
+  constexpr std::uint32_t worker_mask = 63;
+  while (true) {
+    std::array<char, 8> bytes{};
+    host_.random(bytes);
+    CancelKey key;
+    for (std::size_t i = 0; i < 4; ++i) {
+      key.pid = key.pid << 8 | static_cast<unsigned char>(bytes[i]);
+      key.secret = key.secret << 8 | static_cast<unsigned char>(bytes[i + 4]);
+    }
+    key.pid = (key.pid & 0x7fffffff & ~worker_mask) | id_.value;
+    if (key.pid > worker_mask && cancel_keys_.try_emplace(key.pid, KeyHolder{key.secret, client}).second)
+      return key;
+  }
+}
+
+void WorkerEngine::revoke_cancel_key(const CancelKey& key) { cancel_keys_.erase(key.pid); }
+
+void WorkerEngine::cancel_by_key(const CancelByKey& key) {
+  const WorkerId owner{key.pid & 63};
+  if (owner == id_) {
+    CancelByKey mail = key;
+    on_mail(mail);
+  } else if (owner.value < static_cast<std::uint32_t>(workers_)) {
+    host_.post(owner, key);
+  } else {
+    CancelHandled mail{key.asker};
+    on_mail(mail);
+  }
+}
+
+void WorkerEngine::on_mail(CancelByKey& mail) {
+  const auto found = cancel_keys_.find(mail.pid);
+  std::array<char, 4> secret{};
+  if (found != cancel_keys_.end()) {
+    for (std::size_t i = 0; i < secret.size(); ++i)
+      secret[i] = static_cast<char>(found->second.secret >> (24 - 8 * i));
+  }
+  const bool right = equal_in_constant_time({secret.data(), secret.size()}, mail.secret);
+  if (found != cancel_keys_.end() && right) {
+    if (ClientSession* const client = find_client(found->second.client)) client->cancel();
+  }
+  if (mail.from == id_) {
+    CancelHandled handled{mail.asker};
+    on_mail(handled);
+  } else {
+    host_.post(mail.from, CancelHandled{mail.asker});
+  }
+}
+
+void WorkerEngine::on_mail(CancelHandled& mail) {
+  ClientSession* const asker = find_client(mail.asker);
+  if (asker != nullptr && asker->login() != nullptr) asker->login()->cancel_handled();
+}
+
+void WorkerEngine::derive_key(ConnId asker, const std::string& password, const std::string& salt,
+                              int iterations) {
+  key_askers_[++tickets_] = asker;
+  host_.derive_key({.ticket = tickets_, .password = password, .salt = salt, .iterations = iterations});
+}
+
+void WorkerEngine::on_key(std::uint64_t ticket, const Digest& salted_password) {
+  const auto found = key_askers_.find(ticket);
+  if (found == key_askers_.end()) return;
+  Connection* const asker = find(found->second);
+  key_askers_.erase(found);
+  if (asker != nullptr) asker->on_key(salted_password);
+}
+
+// ---- pools ----
+
+int WorkerEngine::pool_size(const DatabaseSettings& database, const std::string& user) const {
+  const UserSettings* const settings = settings_->find_user(user);
+  if (settings != nullptr && settings->pool_size) return *settings->pool_size;
+  return database.pool_size.value_or(settings_->pool.default_pool_size);
+}
+
+void WorkerEngine::configure(PoolEntry& pool, const DatabaseSettings& database) {
+  const PoolSettings& defaults = settings_->pool;
+  const UserSettings* const user = settings_->find_user(pool.route.user);
+  pool.shard.set_limits({.size = pool_size(database, pool.route.user),
+                         .reserve = database.reserve_pool_size.value_or(defaults.reserve_pool_size),
+                         .min = database.min_pool_size.value_or(defaults.min_pool_size),
+                         .reserve_timeout = defaults.reserve_pool_timeout,
+                         .idle_timeout = defaults.server_idle_timeout,
+                         .lifetime = database.server_lifetime.value_or(defaults.server_lifetime),
+                         .login_retry = defaults.server_login_retry});
+  pool.query_wait_timeout = database.query_wait_timeout.value_or(defaults.query_wait_timeout);
+  if (user != nullptr && user->query_wait_timeout) pool.query_wait_timeout = *user->query_wait_timeout;
+
+  ServerTarget target{{database.host, database.port}, database.dbname, database.user, database.password};
+  if (target.user.empty() && user != nullptr) target.password = user->password;
+  if (target == pool.target) return;
+  pool.target = std::move(target);
+  ++pool.target_version;
+  pool.failure.reset();
+  pool.failure_permanent = false;
+}
+
+PoolEntry& WorkerEngine::pool_of(const Route& route, const DatabaseSettings& database) {
+  std::unique_ptr<PoolEntry>& pool = pools_[route];
+  if (!pool) {
+    pool = std::make_unique<PoolEntry>(route, now_);
+    configure(*pool, database);
+    pools_deadline_ = std::min(pools_deadline_, pool->meter.cut_due());
+  }
+  return *pool;
+}
+
+void WorkerEngine::touch(PoolEntry& pool) {
+  if (std::exchange(pool.touched, true)) return;
+  touched_.push_back(&pool);
+}
+
+ServerSession* WorkerEngine::acquire(ClientSession& client) {
+  PoolEntry& pool = *client.pool();
+  touch(pool);
+  // A login that waits to learn something is not the workload's demand.
+  const bool measured = client.login() == nullptr;
+  if (measured) pool.meter.arrived(client.use(), now_);
+  if (const auto server = pool.shard.acquire()) {
+    if (measured) pool.meter.served(client.use(), WaitReason::none, now_);
+    return static_cast<ServerSession*>(find(*server));
+  }
+  client.queued(pool.shard.wait({client.id(), now_, deadline_after(now_, pool.query_wait_timeout)}));
+  if (measured) pool.meter.queued(client.use(), now_);
+  return nullptr;
+}
+
+void WorkerEngine::give(ServerSession& server) {
+  PoolEntry& pool = server.pool();
+  touch(pool);
+  if (server.target_version() != pool.target_version) return server.retire(CloseReason::settings_changed);
+  if (pool.shard.slots() > pool.shard.limits().size + pool.shard.limits().reserve) {
+    return server.retire(CloseReason::settings_changed);
+  }
+  if (pool.shard.over_lifetime(server.id(), server.connected(), now_))
+    return server.retire(CloseReason::lifetime);
+  if (pool.recall && answer_recall(pool, &server)) return;
+  if (const auto waiter = pool.shard.release(server.id(), server.connected(), now_)) {
+    hand_to_waiter(*waiter, server);
+  } else {
+    server.rest();
+  }
+}
+
+void WorkerEngine::hand_to_waiter(const Waiter& waiter, ServerSession& server) {
+  ClientSession& client = *find_client(waiter.client);
+  const PoolEntry& pool = server.pool();
+  if (client.login() == nullptr) {
+    const WaitReason why = pool.failure                                     ? WaitReason::server_down
+                           : pool.shard.slots() >= pool.shard.limits().size ? WaitReason::pool_full
+                           : pool.shard.open() >= pool.shard.slots()        ? WaitReason::limit
+                                                                            : WaitReason::opening;
+    server.pool().meter.served(client.use(), why, now_);
+  }
+  client.take_server(server);
+}
+
+// Gives a slot to where it is needed more. True when `server`, a clean one, went with it.
+bool WorkerEngine::answer_recall(PoolEntry& pool, ServerSession* server) {
+  PoolEntry::Recall& recall = *pool.recall;
+  if (!pool.shard.should_yield(recall.since)) return false;
+  if (pool.shard.yield_free_slot()) {
+    host_.post_control(SlotsReturned{id_, pool.route, 1});
+    pool.recall.reset();
+    return false;
+  }
+  if (recall.closing) return false;
+  if (server == nullptr) {
+    const auto idle = pool.shard.acquire();
+    if (!idle) return false;
+    server = static_cast<ServerSession*>(find(*idle));
+  }
+  if (recall.same_pool && server->movable()) {
+    pool.shard.closed_busy();
+    pool.shard.slot_left();
+    host_.post_control(SlotMoved{id_, recall.to, pool.route});
+    const Transport transport = detach(*server);
+    host_.post(recall.to, server->pack(transport));
+    pool.recall.reset();
+  } else {
+    recall.closing = true;
+    server->retire(CloseReason::yielded);
+  }
+  return true;
+}
+
+void WorkerEngine::dial(PoolEntry& pool) {
+  auto session = std::make_unique<ServerSession>(*this, pool);
+  Connection& connection = *session;
+  const ConnId id = add(std::move(session));
+  pool.shard.dialing();
+  set_timer(connection, deadline_after(now_, settings_->pool.server_connect_timeout));
+  host_.dial(id, pool.target.endpoint);
+}
+
+void WorkerEngine::dial_failed(PoolEntry& pool, ErrorText error, bool server_said_no) {
+  pool.shard.dial_failed(now_, true);
+  // Out of resources (53...), out of connections, starting up or shutting down (57P0...): that passes.
+  const bool passes = error.sqlstate.starts_with("53") || error.sqlstate.starts_with("57P");
+  pool.failure_permanent = server_said_no && !passes;
+  pool.failure = std::move(error);
+  touch(pool);
+}
+
+// Clients that no server will serve soon are told why. That is so while no server is there and the next
+// attempt is not due yet: at once if the server refused for a reason that will not pass, or if there never
+// was a server (a new pool, most likely a wrong setting); otherwise, as when a server restarts, when it has
+// lasted server_login_retry.
+void WorkerEngine::refuse_hopeless(PoolEntry& pool) {
+  const DialPolicy& policy = pool.shard.policy();
+  if (!pool.failure || pool.shard.idle() + pool.shard.busy() > 0 || now_ >= policy.again()) return;
+  const bool lasts = now_ - policy.failing_since() >= pool.shard.limits().login_retry;
+  if (!pool.failure_permanent && pool.welcome && !lasts) return;
+  const ErrorText error = *pool.failure;
+  for (int left = pool.shard.waiting(); left > 0; --left) {
+    ClientSession& client = *find_client(pool.shard.pop_waiter()->client);
+    pool.meter.abandoned(client.use(), GaveUp::refused, now_);
+    client.fail_request(Refusal::server_login_failed, error);
+  }
+}
+
+void WorkerEngine::refuse_expired(PoolEntry& pool) {
+  const auto seconds = [](Duration d) {
+    const auto tenths = std::chrono::duration_cast<std::chrono::milliseconds>(d).count() / 100;
+    return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
+  };
+  for (int left = pool.shard.waiting(); left > 0; --left) {
+    const int waiting = pool.shard.waiting();
+    const auto waiter = pool.shard.expired(now_);
+    if (!waiter) return;
+    std::string detail = "Pool " + pool.route.database + "/" + pool.route.user + ": " +
+                         std::to_string(pool.shard.busy()) + " of " +
+                         std::to_string(pool.shard.limits().size) + " servers in use, " +
+                         std::to_string(pool.shard.login()) + " being opened, " + std::to_string(waiting) +
+                         " clients waiting, the oldest for " + seconds(now_ - waiter->since) + ".";
+    if (pool.failure) detail += " The last attempt to open a connection failed: " + pool.failure->message;
+    ClientSession& client = *find_client(waiter->client);
+    pool.meter.abandoned(client.use(), GaveUp::timed_out, now_);
+    client.fail_request(Refusal::wait_timeout,
+                        refusal_text(Refusal::wait_timeout,
+                                     "no server became free within query_wait_timeout (" +
+                                         seconds(pool.query_wait_timeout) + ")",
+                                     std::move(detail),
+                                     "Ask SHOW RECOMMENDATIONS on the console whether the pool is too small "
+                                     "or servers are held for long."));
+  }
+}
+
+void WorkerEngine::service(PoolEntry& pool) {
+  Shard& shard = pool.shard;
+  const bool keep_min = pool.clients > 0 && !draining_;
+  refuse_expired(pool);
+  refuse_hopeless(pool);
+  if (pool.recall) answer_recall(pool, nullptr);
+  if (const int slots = shard.slots_to_ask(now_); slots > 0) {
+    const Instant since = shard.queue().empty() ? now_ : shard.queue().front()->since;
+    host_.post_control(SlotsWanted{id_, pool.route, slots, since, shard.needs_reserve(now_)});
+  }
+  for (int due = shard.dials_due(now_, keep_min); due > 0; --due) dial(pool);
+  while (const auto retired = shard.next_to_retire(now_)) {
+    static_cast<ServerSession*>(find(*retired))->retire(CloseReason::idle_timeout);
+  }
+  if (const int unused = shard.take_unused_slots(); unused > 0) {
+    host_.post_control(SlotsReturned{id_, pool.route, unused});
+  }
+  pool.meter.open_changed(shard.open(), now_);
+  pool.meter.clients_changed(pool.clients);
+  pool.meter.pool_size_changed(shard.limits().size);
+  if (now_ >= pool.meter.cut_due()) pool.meter.cut(now_);
+  pools_deadline_ = std::min({pools_deadline_, shard.next_deadline(now_, keep_min), pool.meter.cut_due()});
+}
+
+// ---- mail ----
+
+void WorkerEngine::on_mail(WorkerMail mail) {
+  std::visit([this](auto& letter) { on_mail(letter); }, mail);
+}
+
+void WorkerEngine::on_mail(AdoptClient& mail) {
+  const ConnId id = on_accept(std::move(mail.peer));
+  ClientSession& client = *find_client(id);
+  client.set_connected(mail.connected);
+  host_.adopt(id, mail.transport);
+  client.on_bytes(arena_.copy(mail.received));
+}
+
+void WorkerEngine::on_mail(AdoptServer& mail) {
+  const DatabaseSettings* const database = settings_->find_database(mail.route.database);
+  static const DatabaseSettings nowhere;
+  PoolEntry& pool = pool_of(mail.route, database == nullptr ? nowhere : *database);
+  auto session = std::make_unique<ServerSession>(*this, pool, mail);
+  ServerSession& server = *session;
+  const ConnId id = add(std::move(session));
+  host_.adopt(id, mail.transport);
+  pool.shard.adopted();
+  give(server);
+}
+
+void WorkerEngine::on_mail(SlotsGranted& mail) {
+  const auto found = pools_.find(mail.route);
+  if (found == pools_.end()) return host_.post_control(SlotsReturned{id_, mail.route, mail.slots});
+  found->second->shard.granted(mail.slots);
+  touch(*found->second);
+}
+
+void WorkerEngine::on_mail(SlotRecalled& mail) {
+  const auto found = pools_.find(mail.route);
+  if (found == pools_.end()) return;
+  PoolEntry& pool = *found->second;
+  if (!pool.recall || mail.since < pool.recall->since) {
+    const bool closing = pool.recall && pool.recall->closing;
+    pool.recall = {.since = mail.since, .same_pool = mail.same_pool, .to = mail.to, .closing = closing};
+  }
+  touch(pool);
+}
+
+void WorkerEngine::on_mail(NewSettings& mail) {
+  if (workers_ == 1) client_slots_ += mail.settings->pool.max_client_conn - settings_->pool.max_client_conn;
+  settings_ = std::move(mail.settings);
+  credentials_.forget();
+  for (auto& [route, pool] : pools_) {
+    if (const DatabaseSettings* const database = settings_->find_database(route.database))
+      configure(*pool, *database);
+    while (pool->shard.idle() > 0) {
+      auto* const server = static_cast<ServerSession*>(find(pool->shard.newest_idle()));
+      if (server->target_version() == pool->target_version) break;
+      pool->shard.acquire();
+      server->retire(CloseReason::settings_changed);
+    }
+    touch(*pool);
+  }
+}
+
+void WorkerEngine::on_mail(KeysLearned& mail) {
+  credentials_.learn(mail.user, mail.verifier, mail.client_key);
+}
+
+void WorkerEngine::on_mail(SnapshotAsked& mail) {
+  host_.post_control(SnapshotCut{mail.ticket, snapshot(mail.connections, mail.measures)});
+}
+
+void WorkerEngine::on_mail(ConsoleAnswered& mail) {
+  if (ClientSession* const client = find_client(mail.client))
+    client->console_answered(arena_.copy(mail.bytes), mail.close);
+}
+
+void WorkerEngine::on_mail(Drain&) { draining_ = true; }
+
+void WorkerEngine::close_clients_for_drain() {
+  std::vector<ClientSession*> clients;
+  connections_.for_each([&](Connection& connection) {
+    if (!connection.ended_ && connection.role() == Connection::Role::client)
+      clients.push_back(static_cast<ClientSession*>(&connection));
+  });
+  bool all_gone = true;
+  for (ClientSession* const client : clients) {
+    if (client->is_console()) continue;
+    client->drain();
+    all_gone = all_gone && client->ended_;
+  }
+  if (all_gone && !std::exchange(drained_, true)) host_.post_control(Drained{id_});
+}
+
+// ---- snapshots ----
+
+WorkerSnapshot WorkerEngine::snapshot(bool connections, bool measures) const {
+  WorkerSnapshot result;
+  result.worker = id_;
+  std::map<const PoolEntry*, int> active;
+  connections_.for_each([&](Connection& connection) {
+    if (connection.ended_) return;
+    if (connection.role() == Connection::Role::client) {
+      const auto& client = static_cast<const ClientSession&>(connection);
+      ++(client.login() != nullptr ? result.login_clients : result.used_clients);
+      if (client.serving() && !client.waiting()) ++active[client.pool()];
+      if (connections) result.clients.push_back(client.snapshot());
+    } else if (connection.role() == Connection::Role::server) {
+      const auto& server = static_cast<const ServerSession&>(connection);
+      ++(server.state() == ServerState::idle ? result.free_servers : result.used_servers);
+      if (connections) result.servers.push_back(server.snapshot());
+    }
+  });
+  for (const auto& [route, pool] : pools_) {
+    PoolSnapshot snapshot;
+    snapshot.database = route.database;
+    snapshot.user = route.user;
+    const Shard& shard = pool->shard;
+    snapshot.counts = {.cl_active = active[pool.get()],
+                       .cl_waiting = shard.waiting(),
+                       .sv_active = shard.busy() - pool->canceling - pool->resetting,
+                       .sv_active_cancel = pool->cancel_dials,
+                       .sv_being_canceled = pool->canceling,
+                       .sv_idle = shard.idle(),
+                       .sv_tested = pool->resetting,
+                       .sv_login = shard.login()};
+    if (!shard.queue().empty()) snapshot.oldest_wait = now_ - shard.queue().front()->since;
+    snapshot.pool_size = shard.limits().size;
+    snapshot.reserve_pool_size = shard.limits().reserve;
+    snapshot.slots = shard.slots();
+    if (measures) snapshot.measure = pool->meter.measure(now_);
+    result.pools.push_back(std::move(snapshot));
+  }
+  return result;
+}
+
+}  // namespace pgweir

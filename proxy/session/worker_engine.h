@@ -1,0 +1,164 @@
+#pragma once
+// The inside of WorkerCore: what the sessions of one worker share. It owns the connections and the pools,
+// keeps time, and joins clients with servers. Nothing outside proxy/session/ includes this.
+
+#include <array>
+#include <deque>
+#include <map>
+#include <memory>
+#include <queue>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "proxy/session/connection.h"
+#include "proxy/session/credentials.h"
+#include "proxy/session/host.h"
+#include "proxy/session/pool_entry.h"
+#include "proxy/session/refusal.h"
+
+namespace pgweir {
+
+class ClientSession;
+class ServerSession;
+
+class WorkerEngine {
+ public:
+  WorkerEngine(WorkerId id, int workers, Host& host, std::shared_ptr<const Settings> settings,
+               std::string process_secret, Instant now);
+  ~WorkerEngine();
+
+  // ---- what sessions use ----
+  WorkerId id() const { return id_; }
+  int workers() const { return workers_; }
+  Instant now() const { return now_; }
+  Host& host() { return host_; }
+  TurnArena& arena() { return arena_; }
+  ChunkPool& chunks() { return chunks_; }
+  const Settings& settings() const { return *settings_; }
+  ParameterCatalog& parameters() { return parameters_; }
+  Credentials& credentials() { return credentials_; }
+  bool draining() const { return draining_; }
+
+  // Sends bytes that live in the arena (or for ever), or a copy of others.
+  void send(Connection& to, Bytes bytes);
+  void send_copy(Connection& to, Bytes bytes);
+  // One deadline for each connection; a new one replaces the old.
+  void set_timer(Connection& connection, Instant at);
+  void set_reading(Connection& connection, bool reading);
+  // Closes it, after what is in its outbox; no input reaches it from now on, and it is freed with the turn.
+  void end(Connection& connection);
+  // Takes it from the host, to be mailed away.
+  Transport detach(Connection& connection);
+  Connection* find(ConnId id) const;
+  ClientSession* find_client(ConnId id) const;
+  ConnId add(std::unique_ptr<Connection> connection);
+  void log(LogLevel level, char side, const Connection& connection, const Route& route,
+           const PeerAddress& peer, std::string text);
+  void count(CloseReason reason) { ++closed_[static_cast<std::size_t>(reason)]; }
+
+  // ---- clients ----
+  // A client slot under max_client_conn: true when there is one now; else `client` is told later.
+  bool take_client_slot(ClientSession& client);
+  void give_client_slot();
+  void forget_client_slot_wish(const ClientSession& client);
+  // The cancel key of a client that has logged in.
+  struct CancelKey {
+    std::uint32_t pid = 0;
+    std::uint32_t secret = 0;
+  };
+  CancelKey issue_cancel_key(ConnId client);
+  void revoke_cancel_key(const CancelKey& key);
+  void cancel_by_key(const CancelByKey& key);
+  // Asks for a salted password; the client's login gets it by on_key.
+  void derive_key(ConnId asker, const std::string& password, const std::string& salt, int iterations);
+
+  // ---- pools ----
+  PoolEntry& pool_of(const Route& route, const DatabaseSettings& database);
+  // To be looked at when the turn ends.
+  void touch(PoolEntry& pool);
+  // A server for this client: at once, or it has entered the queue (its place is set).
+  ServerSession* acquire(ClientSession& client);
+  // A clean server without a client: to the next waiter, to another worker, back to the idle ones, or closed.
+  void give(ServerSession& server);
+  // The attempt to get a server connection failed; waiting clients are told when there is no hope.
+  void dial_failed(PoolEntry& pool, ErrorText error, bool server_said_no);
+  int pool_size(const DatabaseSettings& database, const std::string& user) const;
+
+  // ---- inputs, from WorkerCore ----
+  void begin_turn(Instant now);
+  ConnId on_accept(PeerAddress peer);
+  void on_key(std::uint64_t ticket, const Digest& salted_password);
+  void on_mail(WorkerMail mail);
+  void flush();
+  void end_turn();
+  Instant next_deadline() const;
+  bool drained() const { return drained_; }
+  WorkerSnapshot snapshot(bool connections, bool measures) const;
+
+ private:
+  struct Timer {
+    Instant at;
+    ConnId connection;
+    friend bool operator>(const Timer& a, const Timer& b) { return a.at > b.at; }
+  };
+
+  void on_mail(AdoptClient& mail);
+  void on_mail(AdoptServer& mail);
+  void on_mail(SlotsGranted& mail);
+  void on_mail(SlotRecalled& mail);
+  void on_mail(ClientSlotsGranted& mail);
+  void on_mail(CancelByKey& mail);
+  void on_mail(CancelHandled& mail);
+  void on_mail(NewSettings& mail);
+  void on_mail(KeysLearned& mail);
+  void on_mail(SnapshotAsked& mail);
+  void on_mail(ConsoleAnswered& mail);
+  void on_mail(Drain& mail);
+
+  void configure(PoolEntry& pool, const DatabaseSettings& database);
+  void hand_to_waiter(const Waiter& waiter, ServerSession& server);
+  void service(PoolEntry& pool);
+  void dial(PoolEntry& pool);
+  void refuse_hopeless(PoolEntry& pool);
+  void refuse_expired(PoolEntry& pool);
+  bool answer_recall(PoolEntry& pool, ServerSession* server);
+  void close_clients_for_drain();
+
+  const WorkerId id_;
+  const int workers_;
+  Host& host_;
+  std::shared_ptr<const Settings> settings_;
+  Instant now_;
+
+  TurnArena arena_;
+  ChunkPool chunks_;
+  ParameterCatalog parameters_;
+  Credentials credentials_;
+
+  ConnectionTable connections_;
+  std::map<Route, std::unique_ptr<PoolEntry>> pools_;
+  std::vector<PoolEntry*> touched_;
+  std::vector<Connection*> dirty_;
+  std::vector<ConnId> ended_;
+  std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
+  Instant pools_deadline_ = never;
+
+  struct KeyHolder {
+    std::uint32_t secret;
+    ConnId client;
+  };
+  std::unordered_map<std::uint32_t, KeyHolder> cancel_keys_;  // by pid
+  std::unordered_map<std::uint64_t, ConnId> key_askers_;      // by ticket
+  std::uint64_t tickets_ = 0;
+
+  int client_slots_ = 0;  // granted and not in use
+  int clients_in_use_ = 0;
+  bool client_slots_asked_ = false;
+  std::deque<ConnId> slot_wishes_;
+
+  bool draining_ = false, drained_ = false;
+  std::array<std::uint64_t, close_reasons.size()> closed_{};
+};
+
+}  // namespace pgweir

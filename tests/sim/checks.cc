@@ -1,0 +1,42 @@
+#include "tests/sim/checks.h"
+
+namespace pgweir {
+
+void Checks::server_logged_in(const std::string& database, const std::string& user, int of_pool,
+                              int of_database, int of_user) {
+  const auto pool = limits_.pool.find(database);
+  const auto over = [&](const char* what, int count, int limit) {
+    need(limit == 0 || count <= limit, "I3: " + std::to_string(count) + " server connections of " + what +
+                                           " " + database + "/" + user + ", the limit is " +
+                                           std::to_string(limit));
+  };
+  over("pool", of_pool, pool == limits_.pool.end() ? 0 : pool->second);
+  over("database of", of_database, limits_.database);
+  over("user of", of_user, limits_.user);
+}
+
+void Checks::session_began(int client, int first_serial) {
+  clients_[client] = {.first_serial = first_serial, .connected = true};
+  ++counts.sessions;
+}
+
+void Checks::session_ended(int client) { clients_[client].connected = false; }
+
+void Checks::cancel_sent(int client) { ++clients_[client].cancels_sent; }
+
+void Checks::cancel_hit(Owner owner) {
+  Client& client = clients_[owner.client];
+  ++counts.cancels;
+  // The proxy itself cancels what a client left behind.
+  if (!client.connected || owner.serial < client.first_serial) return;
+  need(client.cancels_sent > client.cancels_hit,
+       "I7: statement " + owner_mark(owner) + "was cancelled although its client did not ask for that");
+  ++client.cancels_hit;
+}
+
+bool Checks::cancel_pending(int client) const {
+  const auto found = clients_.find(client);
+  return found != clients_.end() && found->second.cancels_sent > 0;
+}
+
+}  // namespace pgweir

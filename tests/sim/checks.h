@@ -1,0 +1,62 @@
+#pragma once
+// What must hold in every run, beyond what a client sees in its own replies. The parts of the world report
+// facts; the first one that cannot be ends the run. Numbers are those of tests/sim/README.md.
+
+#include <map>
+#include <string>
+
+#include "tests/sim/schedule.h"
+#include "tests/sim/toy_session.h"
+
+namespace pgweir {
+
+// Most server connections at a time; 0 for no limit.
+struct ConnectionLimits {
+  std::map<std::string, int> pool;  // by database: size and reserve together
+  int database = 0;
+  int user = 0;
+};
+
+class Checks {
+ public:
+  Checks(Schedule& schedule, ConnectionLimits limits) : schedule_(schedule), limits_(std::move(limits)) {}
+
+  // I3: a server connection has logged in; how many there are now, itself included.
+  void server_logged_in(const std::string& database, const std::string& user, int of_pool, int of_database,
+                        int of_user);
+
+  // Who a client is now: serials from `first_serial` on belong to its present session.
+  void session_began(int client, int first_serial);
+  void session_ended(int client);
+  // The client has asked for a cancel, with the right key.
+  void cancel_sent(int client);
+  // I7: a cancel has reached this running statement.
+  void cancel_hit(Owner owner);
+  // Whether a cancel that the client asked for may still reach one of its statements.
+  bool cancel_pending(int client) const;
+
+  // How much happened, so that a run that explored nothing is noticed.
+  struct Counts {
+    std::uint64_t sessions = 0, transactions = 0, rows = 0, refusals = 0, cancels = 0, faults = 0,
+                  lost_sessions = 0;
+    std::uint64_t units = 0, logins_refused = 0;
+  };
+  Counts counts;
+
+ private:
+  struct Client {
+    int first_serial = 0;
+    bool connected = false;
+    int cancels_sent = 0, cancels_hit = 0;
+  };
+
+  void need(bool good, const std::string& reason) {
+    if (!good) schedule_.fail(reason);
+  }
+
+  Schedule& schedule_;
+  ConnectionLimits limits_;
+  std::map<int, Client> clients_;
+};
+
+}  // namespace pgweir

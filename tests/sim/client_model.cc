@@ -1,0 +1,182 @@
+#include "tests/sim/client_model.h"
+
+#include <vector>
+
+#include "protocol/reader.h"
+
+namespace pgweir {
+
+namespace {
+
+constexpr Bytes user_cancel = "canceling statement due to user request";
+
+std::vector<std::string> row_values(const Message& message) {
+  Reader in(message.body);
+  std::vector<std::string> values;
+  for (int count = in.u16(); count > 0 && in.ok(); --count) {
+    const std::int32_t size = in.i32();
+    values.emplace_back(size > 0 ? in.bytes(static_cast<std::size_t>(size)) : Bytes());
+  }
+  return values;
+}
+
+}  // namespace
+
+std::string describe(const Message& message) {
+  std::string text(1, message.type);
+  text += " (" + std::to_string(message.body.size()) + " bytes) ";
+  if (message.type == 'D') {
+    for (const std::string& value : row_values(message)) text += printable(value, 30) + "|";
+    return text;
+  }
+  return text + printable(message.body, 120);
+}
+
+ClientModel::ClientModel(Checks& checks, const ClientRules& rules, int client, const ToySettings& settings)
+    : checks_(checks), rules_(rules), client_(client), session_(settings, "?") {
+  session_.report_all();
+  session_.take_output();
+}
+
+bool ClientModel::wrong(std::string reason) {
+  why_ = std::move(reason);
+  return false;
+}
+
+bool ClientModel::received(const Message& message) {
+  if (message.type == 'S') {
+    Reader in(message.body);
+    const std::string name(in.cstring());
+    told_[name] = in.cstring();
+    return true;
+  }
+  if (doomed_) {
+    if (message.type == 'E' || message.type == 'Z' || message.type == 'N') return true;
+    return wrong("after its server was lost the client got " + describe(message));
+  }
+  if (expected_.empty()) advance(message);
+  if (expected_.empty()) return unexpected(message);
+  if (!match(expected_.front(), message)) return false;
+  if (doomed_) return true;
+  if (message.type == 'G') copy_started_ = true;
+  expected_.pop_front();
+  error_instead_ = false;
+  return true;
+}
+
+bool ClientModel::answered() {
+  while (session_.next_is_silent()) session_.step();
+  return expected_.empty() && !session_.has_input() && !session_.copying_in();
+}
+
+// Runs the session until it expects a message, which may depend on the one that came.
+void ClientModel::advance(const Message& message) {
+  const std::string code = message.type == 'E' ? error_field(message.body, 'C') : "";
+  const bool fatal = message.type == 'E' && error_field(message.body, 'V') == "FATAL";
+  const bool canceled = code == "57014" && checks_.cancel_pending(client_) &&
+                        !error_field(message.body, 'M').starts_with("COPY from stdin failed");
+  while (expected_.empty()) {
+    while (session_.next_is_silent()) session_.step();
+    if (canceled && session_.copying_in()) {
+      session_.interrupt(code, user_cancel);
+      return collect(true);
+    }
+    if (message.type == 'E' && !fatal && session_.at_transaction_start() && (canceled || refusable(code))) {
+      ++checks_.counts.refusals;
+      session_.refuse_next(code);
+      return collect(true);
+    }
+    if (!session_.step()) return;
+    if (session_.sleeping() && canceled) {
+      session_.interrupt(code, user_cancel);
+      return collect(true);
+    }
+    if (session_.sleeping()) session_.wake();
+    collect(false);
+  }
+}
+
+void ClientModel::collect(bool error_instead) {
+  error_instead_ = error_instead;
+  for (Message& message : session_.take_output()) {
+    if (message.type != 'S') expected_.push_back(std::move(message));
+  }
+}
+
+// Whether the proxy may say this to a client that waits for a server.
+bool ClientModel::refusable(const std::string& code) const {
+  if (rules_.direct) return false;
+  if (rules_.waits_end && code == "53300") return true;
+  return rules_.servers_fail && (code.starts_with("08") || code.starts_with("57P") || code == "53300");
+}
+
+bool ClientModel::match(const Message& expected, const Message& message) {
+  if (message.type == 'E' && error_instead_) return true;
+  if (message.type != expected.type) {
+    if (message.type == 'E') return unexpected(message);
+    return wrong("expected " + describe(expected) + ", got " + describe(message));
+  }
+  if (message.type == 'D') return match_row(expected, message);
+  if (message.type == 'Z') return match_ready(expected, message);
+  if (message == expected) return true;
+  if (message.type == 'E') return unexpected(message);
+  return wrong("expected " + describe(expected) + ", got " + describe(message));
+}
+
+bool ClientModel::match_row(const Message& expected, const Message& message) {
+  ++checks_.counts.rows;
+  const auto want = row_values(expected);
+  const auto have = row_values(message);
+  if (want.size() != have.size()) return wrong("expected " + describe(expected) + ", got " + describe(message));
+  const auto pid = static_cast<std::size_t>(AskColumn::pid);
+  const auto transaction = static_cast<std::size_t>(AskColumn::transaction);
+  const bool asked = want.size() == ask_columns;
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    if (asked && !rules_.direct && (i == pid || i == transaction)) continue;
+    if (asked && i == pid) continue;
+    if (want[i] != have[i]) return wrong("expected " + describe(expected) + ", got " + describe(message));
+  }
+  if (!asked) return true;
+  const std::string seen = have[pid] + "/" + have[transaction];
+  const bool same = last_transaction_ == session_.transaction();
+  if (same != (seen == last_seen_)) {
+    return wrong("I4: the server's transaction is " + seen + ", the row before came from " + last_seen_ +
+                 (same ? ", in the same transaction" : ", in another one"));
+  }
+  if (!same) ++checks_.counts.transactions;
+  last_transaction_ = session_.transaction();
+  last_seen_ = seen;
+  return true;
+}
+
+bool ClientModel::match_ready(const Message& expected, const Message& message) {
+  if (message.body != expected.body) return wrong("expected " + describe(expected) + ", got " + describe(message));
+  return compare_parameters();
+}
+
+bool ClientModel::welcomed() { return compare_parameters(); }
+
+bool ClientModel::compare_parameters() {
+  for (const auto& [name, value] : session_.reported()) {
+    const auto told = told_.find(name);
+    if (told == told_.end()) return wrong("I5: the client was not told the value of " + name);
+    if (told->second != value) return wrong("I5: the client was told that " + name + " is '" + told->second + "', it is '" + value + "'");
+  }
+  return true;
+}
+
+// An error that PostgreSQL would not have given: right only when a server was lost.
+bool ClientModel::unexpected(const Message& message) {
+  const std::string expectation = expected_.empty() ? "nothing" : describe(expected_.front());
+  const bool rest = expected_.empty() && idle();
+  if (message.type == 'E' && rules_.servers_fail && !rest) {
+    const std::string code = error_field(message.body, 'C');
+    if (code.starts_with("08") || code.starts_with("57P") || code == "53300") {
+      doomed_ = true;
+      return true;
+    }
+  }
+  return wrong("expected " + expectation + ", got " + describe(message));
+}
+
+}  // namespace pgweir

@@ -1,0 +1,78 @@
+#pragma once
+// Random work for a client: units such as a query, a pipeline, a transaction or a COPY, each as a list of
+// actions. A script does not know what will come of it: its client's model does.
+
+#include <string>
+#include <vector>
+
+#include "tests/sim/seeded_random.h"
+#include "tests/sim/toy_session.h"
+
+namespace pgweir {
+
+struct Action {
+  enum class Kind : std::uint8_t {
+    send,          // `message`
+    wait,          // until all that was sent is answered
+    wait_copy,     // until COPY has begun, or failed
+    pause,         // for `span`
+    cancel,        // by a connection of its own
+    wrong_cancel,  // the same with a key that is not ours
+    wait_cancel,   // until the cancel connections are closed
+  };
+  Kind kind = Kind::wait;
+  Message message{};
+  Duration span{};
+};
+
+// What a session may do.
+struct ScriptStyle {
+  bool cancels = false;
+  bool large = false;     // big rows and big queries
+  bool pipelines = true;  // sends on without waiting
+  Duration think{};       // longest usual pause
+};
+
+class ClientScript {
+ public:
+  ClientScript(SeededRandom random, int client) : random_(random), client_(client) {}
+
+  void set_style(const ScriptStyle& style) { style_ = style; }
+  int next_serial() const { return serial_ + 1; }
+  std::vector<Action> next_unit();
+
+ private:
+  using Actions = std::vector<Action>;
+
+  std::string mark() { return owner_mark({client_, ++serial_}); }
+  std::string ask();
+  std::string slow_ask();
+  std::string set();
+  std::string simple_statement();
+  void query(Actions& out, const std::string& text);
+  void wait(Actions& out) { out.push_back({.kind = Action::Kind::wait}); }
+  void maybe_wait(Actions& out);
+  void maybe_pause(Actions& out);
+  void send(Actions& out, char type, std::string body = {});
+
+  void small_unit(Actions& out);
+  void simple(Actions& out);
+  void pipeline(Actions& out);
+  void batch(Actions& out, bool flushes);
+  void extended_one(Actions& out, const std::string& text, std::uint32_t limit = 0);
+  void transaction(Actions& out);
+  void copy_in(Actions& out);
+  void copy_in_extended(Actions& out);
+  void copy_out(Actions& out);
+  void cancel(Actions& out);
+
+  SeededRandom random_;
+  int client_;
+  int serial_ = 0;
+  ScriptStyle style_;
+};
+
+// The value as a literal for SET.
+std::string quoted(Bytes value);
+
+}  // namespace pgweir

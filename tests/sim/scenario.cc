@@ -1,0 +1,173 @@
+#include "tests/sim/scenario.h"
+
+#include <array>
+
+namespace pgweir {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::array<const char*, 2> databases{"shop", "bank"};
+constexpr std::array<const char*, 2> users{"alice", "bob"};
+
+// Settings as an operator might choose them, and as none would.
+Settings draw_settings(SeededRandom& random, int workers, ServerAuth auth) {
+  Settings settings;
+  settings.workers = workers > 0 ? workers : random.between(1, 4);
+  settings.auth.type = AuthType::trust;
+  settings.auth.server_allow_cleartext = true;
+  settings.auth.scram_iterations = 1;
+  settings.auth.server_max_scram_iterations = 100000;
+  settings.log.connections = settings.log.disconnections = settings.log.pooler_errors = true;
+  settings.log.level = LogLevel::debug;
+  settings.advice.target_wait = 5ms;
+
+  PoolSettings& pool = settings.pool;
+  pool.default_pool_size = random.between(1, random.chance(500) ? 2 : 8);
+  pool.min_pool_size = random.chance(200) ? random.between(1, 2) : 0;
+  pool.reserve_pool_size = random.chance(300) ? random.between(1, 2) : 0;
+  pool.reserve_pool_timeout = random.pick<Duration>({0ms, 20ms, 2s});
+  pool.max_db_connections = random.chance(200) ? random.between(1, 6) : 0;
+  pool.max_user_connections = random.chance(200) ? random.between(1, 6) : 0;
+  pool.max_client_conn = random.chance(80) ? random.between(2, 6) : 100;
+  pool.query_wait_timeout = random.pick<Duration>({0ms, 120s, 120s, 50ms, 1s});
+  pool.server_idle_timeout = random.pick<Duration>({0ms, 10ms, 500ms, 60s, 600s});
+  pool.server_lifetime = random.pick<Duration>({0ms, 100ms, 2s, 3600s, 3600s});
+  pool.server_connect_timeout = random.pick<Duration>({500ms, 2s, 15s});
+  pool.server_login_retry = random.pick<Duration>({10ms, 200ms, 2s});
+  pool.client_login_timeout = random.chance(100) ? Duration(2s) : Duration(60s);
+  pool.cancel_wait_timeout = random.pick<Duration>({500ms, 10s, 10s});
+
+  DatabaseSettings any;
+  any.name = "*";
+  any.host = "10.0.0.5";
+  any.port = 5432;
+  settings.databases["*"] = any;
+  if (random.chance(500)) {
+    DatabaseSettings shop = any;
+    shop.name = "shop";
+    shop.pool_size = random.between(1, 4);
+    if (random.chance(300)) shop.reserve_pool_size = random.between(0, 2);
+    settings.databases["shop"] = shop;
+  }
+  for (const char* name : users) {
+    UserSettings user;
+    user.name = name;
+    if (auth != ServerAuth::trust) user.password = SimPostgres::password_of(name);
+    settings.users[name] = user;
+  }
+  return settings;
+}
+
+ConnectionLimits limits_of(const Settings& settings) {
+  ConnectionLimits limits{.pool = {}, .database = settings.pool.max_db_connections, .user = settings.pool.max_user_connections};
+  for (const char* name : databases) {
+    const DatabaseSettings& database = *settings.find_database(name);
+    limits.pool[name] = database.pool_size.value_or(settings.pool.default_pool_size) +
+                        database.reserve_pool_size.value_or(settings.pool.reserve_pool_size);
+  }
+  return limits;
+}
+
+Weather draw_weather(SeededRandom& random) {
+  return {.latency = random.pick<Duration>({0us, 50us, 500us, 5ms}),
+          .buffer = random.pick<std::size_t>({200, 2000, 16384, 65536, 262144}),
+          .split = random.pick({Weather::Split::whole, Weather::Split::random, Weather::Split::random, Weather::Split::tiny})};
+}
+
+// Swarm: about a third of the seeds have no faults at all, and the others some kinds of them.
+Faults draw_faults(SeededRandom& random) {
+  if (random.chance(350)) return {};
+  const auto some = [&] { return random.chance(300); };
+  Faults faults{.every = random.pick<Duration>({20ms, 100ms, 500ms})};
+  faults.cut_clients = some();
+  faults.cut_servers = some();
+  faults.stalls = random.chance(500);
+  faults.kill_backends = some();
+  faults.crashes = random.chance(150);
+  faults.few_connections = random.chance(100);
+  if (some()) faults.refuse_of_thousand = static_cast<unsigned>(random.between(20, 400));
+  if (random.chance(150)) faults.silent_of_thousand = static_cast<unsigned>(random.between(20, 200));
+  if (random.chance(150)) faults.login_stall_of_thousand = static_cast<unsigned>(random.between(20, 200));
+  return faults;
+}
+
+std::vector<ClientTraits> draw_clients(SeededRandom& random, const Weather& weather) {
+  std::vector<ClientTraits> clients;
+  const int count = random.between(2, 10);
+  const bool two_databases = random.chance(400), two_users = random.chance(300);
+  const bool large = weather.buffer >= 2000 && weather.split != Weather::Split::tiny && random.chance(600);
+  const unsigned rude = random.pick<unsigned>({0, 200, 600}), cancels = random.pick<unsigned>({0, 300, 600});
+  for (int i = 1; i <= count; ++i) {
+    ClientTraits traits{.id = i, .database = databases[0], .user = users[0]};
+    if (two_databases) traits.database = databases[random.below(databases.size())];
+    if (two_users) traits.user = users[random.below(users.size())];
+    traits.units = random.between(4, 16);
+    traits.slow_reader = random.chance(100);
+    traits.rude = random.chance(rude);
+    traits.style = {.cancels = random.chance(cancels),
+                    .large = large && !traits.slow_reader,
+                    .pipelines = random.chance(600),
+                    .think = random.pick<Duration>({1ms, 10ms, 50ms})};
+    clients.push_back(std::move(traits));
+  }
+  return clients;
+}
+
+}  // namespace
+
+Scenario draw_scenario(const ScenarioWish& wish) {
+  // Its own generator, so that a change in the world's use of chance leaves the scenario of a seed as it is.
+  SeededRandom random(wish.seed ^ 0x5ce4a210);
+  Scenario scenario;
+  scenario.seed = wish.seed;
+  scenario.direct = wish.direct;
+  scenario.auth = random.pick({ServerAuth::trust, ServerAuth::trust, ServerAuth::cleartext, ServerAuth::md5});
+  if (wish.direct) scenario.auth = ServerAuth::trust;
+  const auto settings = std::make_shared<const Settings>(draw_settings(random, wish.workers, scenario.auth));
+  scenario.settings = settings;
+  scenario.limits = limits_of(*settings);
+  scenario.weather = draw_weather(random);
+  scenario.mail_latency = random.pick<Duration>({0us, 20us, 1ms});
+  scenario.faults = draw_faults(random);
+  scenario.until = wish.until > Duration::zero() ? wish.until : std::chrono::milliseconds(random.between(500, 4000));
+  scenario.clients = draw_clients(random, scenario.weather);
+
+  ClientRules& rules = scenario.rules;
+  rules.direct = wish.direct;
+  rules.servers_fail = scenario.faults.any_server();
+  rules.clients_fail = scenario.faults.cut_clients;
+  rules.waits_end = settings->pool.query_wait_timeout > 0ms && settings->pool.query_wait_timeout < 60s;
+  rules.logins_refused = settings->pool.max_client_conn < 20 || settings->pool.client_login_timeout < 30s || rules.waits_end;
+  if (wish.direct) scenario.limits = {};
+  return scenario;
+}
+
+std::string describe(const Scenario& scenario) {
+  const PoolSettings& pool = scenario.settings->pool;
+  const Faults& faults = scenario.faults;
+  const auto ms = [](Duration d) { return std::to_string(micros(d) / 1000) + "ms"; };
+  std::string text = std::to_string(scenario.clients.size()) + " clients, " + std::to_string(scenario.settings->workers) + " workers, pool " +
+                     std::to_string(scenario.settings->find_database("shop")->pool_size.value_or(pool.default_pool_size)) + "/" +
+                     std::to_string(pool.default_pool_size) + ", reserve " + std::to_string(pool.reserve_pool_size) + ", min " +
+                     std::to_string(pool.min_pool_size) + ", db max " + std::to_string(pool.max_db_connections) + ", user max " +
+                     std::to_string(pool.max_user_connections) + ", clients max " + std::to_string(pool.max_client_conn) +
+                     ", wait " + ms(pool.query_wait_timeout) + ", idle " + ms(pool.server_idle_timeout) + ", lifetime " +
+                     ms(pool.server_lifetime) + ", connect " + ms(pool.server_connect_timeout) + ", latency " +
+                     std::to_string(micros(scenario.weather.latency)) + "us, buffers " + std::to_string(scenario.weather.buffer) +
+                     ", split " + std::to_string(static_cast<int>(scenario.weather.split)) + ", auth " +
+                     std::to_string(static_cast<int>(scenario.auth)) + ", faults";
+  if (faults.cut_clients) text += " cut-clients";
+  if (faults.cut_servers) text += " cut-servers";
+  if (faults.stalls) text += " stalls";
+  if (faults.kill_backends) text += " kills";
+  if (faults.crashes) text += " crashes";
+  if (faults.few_connections) text += " few-connections";
+  if (faults.refuse_of_thousand > 0) text += " refused-dials";
+  if (faults.silent_of_thousand > 0) text += " silent-dials";
+  if (faults.login_stall_of_thousand > 0) text += " stalled-logins";
+  return text + " until " + ms(scenario.until);
+}
+
+}  // namespace pgweir

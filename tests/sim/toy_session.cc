@@ -1,0 +1,673 @@
+#include "tests/sim/toy_session.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <sstream>
+
+#include "protocol/reader.h"
+#include "protocol/writer.h"
+
+namespace pgweir {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string lower(Bytes text) {
+  std::string result(text);
+  for (char& c : result) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return result;
+}
+
+Bytes trim(Bytes text) {
+  const auto begin = text.find_first_not_of(" \t\r\n");
+  if (begin == Bytes::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
+}
+
+// A quoted or bare word at the front of `text`, which is shortened by it.
+std::string take_value(Bytes& text) {
+  text = trim(text);
+  std::string value;
+  const bool escapes = text.size() > 1 && (text[0] == 'E' || text[0] == 'e') && text[1] == '\'';
+  if (escapes) text.remove_prefix(1);
+  if (text.empty() || (text[0] != '\'' && text[0] != '"')) {
+    const auto end = std::min(text.size(), text.find_first_of(" =,();"));
+    value = text.substr(0, end);
+    text.remove_prefix(end);
+    return value;
+  }
+  const char quote = text[0];
+  text.remove_prefix(1);
+  while (!text.empty()) {
+    const char c = text[0];
+    text.remove_prefix(1);
+    if (c == '\\' && escapes && !text.empty()) {
+      value += text[0];
+      text.remove_prefix(1);
+    } else if (c == quote) {
+      if (text.empty() || text[0] != quote) break;
+      value += quote;
+      text.remove_prefix(1);
+    } else {
+      value += c;
+    }
+  }
+  return value;
+}
+
+// The statements between semicolons; those in quotes do not count.
+std::deque<std::string> split_statements(Bytes text) {
+  std::deque<std::string> result;
+  std::string part;
+  bool quoted = false, escapes = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted && escapes && c == '\\' && i + 1 < text.size()) {
+      part += c;
+      part += text[++i];
+      continue;
+    }
+    if (c == '\'') {
+      if (!quoted) escapes = i > 0 && (text[i - 1] == 'E' || text[i - 1] == 'e');
+      quoted = !quoted;
+    }
+    if (c == ';' && !quoted) {
+      result.push_back(std::exchange(part, {}));
+    } else {
+      part += c;
+    }
+  }
+  result.push_back(part);
+  std::erase_if(result, [](const std::string& one) { return trim(one).empty(); });
+  return result;
+}
+
+std::string row_description(const std::vector<Bytes>& names) {
+  Writer out;
+  out.u16(static_cast<std::uint16_t>(names.size()));
+  for (const Bytes name : names) out.cstring(name).u32(0).u16(0).u32(25).u16(0xffff).u32(0xffffffff).u16(0);
+  return out.take();
+}
+
+std::string data_row(const std::vector<std::string>& values) {
+  Writer out;
+  out.u16(static_cast<std::uint16_t>(values.size()));
+  for (const std::string& value : values) out.u32(static_cast<std::uint32_t>(value.size())).bytes(value);
+  return out.take();
+}
+
+std::string copy_response() { return Writer().u8(0).u16(1).u16(0).take(); }
+
+const std::vector<Bytes> ask_names{"client",   "serial",           "row",       "pid",   "transaction",
+                                   "TimeZone", "application_name", "DateStyle", "filler"};
+
+}  // namespace
+
+const ToySettings& default_settings() {
+  static const ToySettings defaults{{"server_version", "15.0 (toy)"},
+                                    {"server_encoding", "UTF8"},
+                                    {"client_encoding", "UTF8"},
+                                    {"application_name", ""},
+                                    {"default_transaction_read_only", "off"},
+                                    {"in_hot_standby", "off"},
+                                    {"is_superuser", "off"},
+                                    {"session_authorization", "toy"},
+                                    {"DateStyle", "ISO, MDY"},
+                                    {"IntervalStyle", "postgres"},
+                                    {"TimeZone", "Etc/UTC"},
+                                    {"integer_datetimes", "on"},
+                                    {"standard_conforming_strings", "on"},
+                                    {"extra_float_digits", "1"},
+                                    {"search_path", "public"},
+                                    {"statement_timeout", "0"},
+                                    {"work_mem", "4MB"}};
+  return defaults;
+}
+
+std::string setting_name(Bytes name) {
+  for (const auto& [known, value] : default_settings()) {
+    if (lower(known) == lower(name)) return known;
+  }
+  return {};
+}
+
+bool is_reported(const std::string& name) {
+  return name != "extra_float_digits" && name != "search_path" && name != "statement_timeout" &&
+         name != "work_mem";
+}
+
+std::string owner_mark(Owner owner) {
+  return "/*c" + std::to_string(owner.client) + " s" + std::to_string(owner.serial) + "*/ ";
+}
+
+std::string error_body(Bytes severity, Bytes code, Bytes message) {
+  Writer out;
+  out.u8('S').cstring(severity).u8('V').cstring(severity).u8('C').cstring(code).u8('M').cstring(message).u8(
+      0);
+  return out.take();
+}
+
+std::string error_field(Bytes body, char field) {
+  Reader in(body);
+  while (in.ok()) {
+    const auto name = static_cast<char>(in.u8());
+    if (name == 0) break;
+    const Bytes text = in.cstring();
+    if (name == field) return std::string(text);
+  }
+  return {};
+}
+
+ToySession::ToySession(ToySettings settings, std::string pid)
+    : pid_(std::move(pid)), settings_(std::move(settings)), saved_(settings_), start_(settings_) {}
+
+void ToySession::report_all() {
+  for (const auto& [name, value] : settings_) {
+    if (!is_reported(name)) continue;
+    emit('S', Writer().cstring(name).cstring(value).take());
+    reported_[name] = value;
+  }
+}
+
+Owner ToySession::running() const {
+  if (sleeping()) return running_.statement.owner;
+  return copy_ ? copy_->owner : Owner{};
+}
+
+// ---- steps ----
+
+bool ToySession::step() {
+  if (sleeping() || terminated_) return false;
+  if (!copy_ && query_) {
+    if (query_->statements.empty()) {
+      finish_query();
+    } else {
+      const std::string text = std::move(query_->statements.front());
+      query_->statements.pop_front();
+      start({.statement = parse(text)});
+    }
+    return true;
+  }
+  if (input_.empty()) return false;
+  const Message message = std::move(input_.front());
+  input_.pop_front();
+  if (copy_) {
+    handle_copy(message);
+  } else {
+    handle(message);
+  }
+  return true;
+}
+
+void ToySession::handle(const Message& message) {
+  if (message.type == 'X') {
+    terminated_ = true;
+    return;
+  }
+  if (skipping_ && message.type != 'S') return;
+  extended_ = message.type != 'Q' && message.type != 'F';
+  switch (message.type) {
+    case 'Q':
+      return begin_query(Reader(message.body).cstring());
+    case 'P':
+      return on_parse(message.body);
+    case 'B':
+      return on_bind(message.body);
+    case 'D':
+      return on_describe(message.body);
+    case 'E':
+      return on_execute(message.body);
+    case 'C':
+      return on_close(message.body);
+    case 'F':
+      return on_function_call();
+    case 'H':
+      flush_ = true;
+      return;
+    case 'S':
+      skipping_ = false;
+      if (block_ == Block::none) end_transaction(true);
+      return ready();
+    case 'd':
+    case 'c':
+    case 'f':
+      return;
+    default:
+      emit('E',
+           error_body("FATAL", "08P01", "invalid frontend message type " + std::to_string(message.type)));
+      flush_ = terminated_ = true;
+  }
+}
+
+void ToySession::handle_copy(const Message& message) {
+  switch (message.type) {
+    case 'H':
+    case 'S':
+      return;
+    case 'd': {
+      if (copy_canceled_) return interrupt("57014", "canceling statement due to user request");
+      ++copy_->rows;
+      const Statement row = parse(message.body);
+      if (row.owner.client != copy_->owner.client) {
+        complaint_ = "copy data of client " + std::to_string(row.owner.client) + " in the COPY of client " +
+                     std::to_string(copy_->owner.client);
+      }
+      if (row.word == "bad") raise("22P02", "bad row in COPY of " + owner_mark(copy_->owner));
+      return;
+    }
+    case 'c': {
+      if (copy_canceled_) return interrupt("57014", "canceling statement due to user request");
+      const std::string tag = "COPY " + std::to_string(copy_->rows);
+      copy_.reset();
+      return complete(tag);
+    }
+    case 'f':
+      return raise("57014", "COPY from stdin failed: " + std::string(Reader(message.body).cstring()));
+    case 'X':
+      terminated_ = true;
+      return;
+    default:
+      return raise("08P01", "unexpected message type in COPY of " + owner_mark(copy_->owner));
+  }
+}
+
+void ToySession::begin_query(Bytes text) {
+  statements_.erase("");
+  query_ = Query{split_statements(text), false};
+  query_->multiple = query_->statements.size() > 1;
+  if (query_->statements.empty()) emit('I');
+}
+
+void ToySession::finish_query() {
+  query_.reset();
+  if (block_ == Block::none) end_transaction(true);
+  ready();
+}
+
+void ToySession::on_function_call() {
+  if (block_ == Block::failed) {
+    raise("25P02", "current transaction is aborted");
+    return ready();
+  }
+  need_transaction();
+  emit('V', Writer().u32(4).bytes("done").take());
+  if (block_ == Block::none) end_transaction(true);
+  ready();
+}
+
+// ---- the extended protocol ----
+
+void ToySession::on_parse(Bytes body) {
+  Reader in(body);
+  const std::string name(in.cstring());
+  const Statement statement = parse(in.cstring());
+  need_transaction();
+  if (refused_in_failed_block(statement)) return;
+  if (!name.empty() && statements_.contains(name))
+    return raise("42P05", "prepared statement " + name + " already exists");
+  note_owner(statement.owner, &statement);
+  statements_[name] = statement;
+  emit('1');
+}
+
+void ToySession::on_bind(Bytes body) {
+  Reader in(body);
+  const std::string portal(in.cstring());
+  const std::string name(in.cstring());
+  for (int formats = in.u16(); formats > 0; --formats) in.u16();
+  std::vector<std::string> arguments;
+  for (int count = in.u16(); count > 0 && in.ok(); --count) {
+    const std::int32_t size = in.i32();
+    arguments.emplace_back(size > 0 ? in.bytes(static_cast<std::size_t>(size)) : Bytes());
+  }
+  need_transaction();
+  const auto found = statements_.find(name);
+  if (found == statements_.end()) return raise("26000", "prepared statement " + name + " does not exist");
+  if (refused_in_failed_block(found->second)) return;
+  note_owner(found->second.owner, &found->second);
+  portals_[portal] = Portal{.statement = found->second, .arguments = std::move(arguments)};
+  emit('2');
+}
+
+void ToySession::on_describe(Bytes body) {
+  Reader in(body);
+  const bool prepared = in.u8() == 'S';
+  const std::string name(in.cstring());
+  need_transaction();
+  const Statement* statement = nullptr;
+  if (prepared) {
+    const auto found = statements_.find(name);
+    if (found == statements_.end()) return raise("26000", "prepared statement " + name + " does not exist");
+    statement = &found->second;
+  } else {
+    const auto found = portals_.find(name);
+    if (found == portals_.end()) return raise("34000", "portal " + name + " does not exist");
+    statement = &found->second.statement;
+  }
+  const bool rows = statement->word == "ask" || statement->word == "select";
+  if (rows && refused_in_failed_block(*statement)) return;
+  if (prepared) emit('t', Writer().u16(0).take());
+  if (rows) {
+    describe_rows(*statement);
+  } else {
+    emit('n');
+  }
+}
+
+void ToySession::on_execute(Bytes body) {
+  Reader in(body);
+  const std::string name(in.cstring());
+  const std::uint32_t limit = in.u32();
+  need_transaction();
+  const auto found = portals_.find(name);
+  if (found == portals_.end()) return raise("34000", "portal " + name + " does not exist");
+  if (refused_in_failed_block(found->second.statement)) return;
+  start({.statement = found->second.statement, .extended = true, .portal = name, .limit = limit});
+}
+
+void ToySession::on_close(Bytes body) {
+  Reader in(body);
+  const bool prepared = in.u8() == 'S';
+  const std::string name(in.cstring());
+  need_transaction();
+  if (prepared) {
+    statements_.erase(name);
+  } else {
+    portals_.erase(name);
+  }
+  emit('3');
+}
+
+// ---- statements ----
+
+ToySession::Statement ToySession::parse(Bytes text) {
+  Statement statement;
+  text = trim(text);
+  if (text.starts_with("/*c")) {
+    const auto end = text.find("*/");
+    const std::string mark(text.substr(3, end - 3));
+    statement.owner.client = std::atoi(mark.c_str());
+    const auto serial = mark.find(" s");
+    if (serial != std::string::npos) statement.owner.serial = std::atoi(mark.c_str() + serial + 2);
+    text = trim(text.substr(end + 2));
+  }
+  statement.text = text;
+  statement.word = lower(text.substr(0, text.find_first_of(" ;\n")));
+  if (statement.word != "ask" && statement.word != "copy_out") return statement;
+  std::istringstream words(statement.text);
+  std::string word;
+  while (words >> word) {
+    int value = 0;
+    if (word == "rows") words >> statement.rows;
+    if (word == "size") words >> statement.size;
+    if (word == "sleep" && words >> value) statement.sleep = std::chrono::milliseconds(value);
+    if (word == "error") statement.error = true;
+    if (word == "notice") statement.notice = true;
+  }
+  return statement;
+}
+
+bool ToySession::refused_in_failed_block(const Statement& statement) {
+  const std::string& word = statement.word;
+  if (block_ != Block::failed || word == "commit" || word == "end" || word == "rollback" || word == "abort")
+    return false;
+  raise("25P02", "current transaction is aborted, commands ignored until end of transaction block");
+  return true;
+}
+
+void ToySession::start(Running running) {
+  extended_ = running.extended;
+  if (!running.extended && refused_in_failed_block(running.statement)) return;
+  need_transaction();
+  note_owner(running.statement.owner, &running.statement);
+  Portal* const portal = running.extended ? &portals_[running.portal] : nullptr;
+  if (running.statement.sleep > 0ms && (portal == nullptr || !portal->slept)) {
+    if (portal != nullptr) portal->slept = true;
+    sleep_ = running.statement.sleep;
+    running_ = std::move(running);
+    return;
+  }
+  run(running);
+}
+
+void ToySession::wake() {
+  sleep_ = Duration::zero();
+  run(std::exchange(running_, {}));
+}
+
+void ToySession::interrupt(Bytes code, Bytes message) {
+  if (sleeping()) extended_ = running_.extended;
+  sleep_ = Duration::zero();
+  running_ = {};
+  raise(code, message);
+}
+
+void ToySession::run(const Running& running) {
+  const Statement& statement = running.statement;
+  const std::string& word = statement.word;
+  if (word == "ask") return run_ask(running);
+  if (word == "select") return run_select(running);
+  if (word == "set") return run_set(statement);
+  if (word == "copy_out") return run_copy_out(statement);
+  if (word == "copy_in") {
+    copy_ = Copy{.owner = statement.owner, .extended = running.extended};
+    copy_canceled_ = false;
+    emit('G', copy_response());
+    flush_ = true;
+    return;
+  }
+  if (word == "reset" || word == "discard") {
+    settings_ = start_;
+    return complete(word == "reset" ? "RESET" : "DISCARD ALL");
+  }
+  if (word.empty()) return emit('I');
+  if (run_transaction_word(statement)) return;
+  raise("42601", "syntax error at \"" + statement.text + "\"");
+}
+
+void ToySession::run_ask(const Running& running) {
+  const Statement& statement = running.statement;
+  Portal* const portal = running.extended ? &portals_[running.portal] : nullptr;
+  if (statement.notice) notice("00000", "notice for " + owner_mark(statement.owner));
+  if (portal == nullptr) describe_rows(statement);
+  const int first = portal == nullptr ? 0 : portal->sent;
+  int last = statement.error ? statement.rows / 2 : statement.rows;
+  const bool limited = running.limit > 0 && last - first >= static_cast<int>(running.limit);
+  if (limited) last = first + static_cast<int>(running.limit);
+  for (int row = first; row < last; ++row) {
+    emit(
+        'D',
+        data_row({std::to_string(statement.owner.client), std::to_string(statement.owner.serial),
+                  std::to_string(row), pid_, std::to_string(transaction_), settings_["TimeZone"],
+                  settings_["application_name"], settings_["DateStyle"],
+                  std::string(static_cast<std::size_t>(statement.size), static_cast<char>('a' + row % 26))}));
+  }
+  if (portal != nullptr) portal->sent = last;
+  if (limited) return emit('s');
+  if (statement.error) return raise("P0001", "error for " + owner_mark(statement.owner));
+  complete("ASK " + std::to_string(last - first));
+}
+
+void ToySession::run_copy_out(const Statement& statement) {
+  emit('H', copy_response());
+  for (int row = 0; row < statement.rows; ++row) {
+    emit('d', owner_mark(statement.owner) + "row " + std::to_string(row) +
+                  std::string(static_cast<std::size_t>(statement.size), '.') + "\n");
+  }
+  if (statement.error) return raise("P0001", "error for " + owner_mark(statement.owner));
+  emit('c');
+  complete("COPY " + std::to_string(statement.rows));
+}
+
+void ToySession::run_set(const Statement& statement) {
+  Bytes rest = trim(Bytes(statement.text).substr(3));
+  if (lower(rest.substr(0, 8)) == "session ") rest.remove_prefix(8);
+  const std::string name = take_value(rest);
+  rest = trim(rest);
+  if (rest.starts_with("=")) {
+    rest.remove_prefix(1);
+  } else if (lower(rest.substr(0, 3)) == "to ") {
+    rest.remove_prefix(3);
+  }
+  const std::string value = take_value(rest);
+  if (setting_name(name).empty())
+    return raise("42704", "unrecognized configuration parameter \"" + name + "\"");
+  set_value(name, value);
+  complete("SET");
+}
+
+void ToySession::run_select(const Running& running) {
+  const Bytes text = running.statement.text;
+  const auto call = text.find("set_config(");
+  std::string value = "1";
+  if (call != Bytes::npos) {
+    std::string name;
+    if (running.extended && portals_[running.portal].arguments.size() == 2) {
+      name = portals_[running.portal].arguments[0];
+      value = portals_[running.portal].arguments[1];
+    } else {
+      Bytes rest = text.substr(call + 11);
+      name = take_value(rest);
+      rest.remove_prefix(std::min(rest.size(), rest.find(',') + 1));
+      value = take_value(rest);
+    }
+    if (setting_name(name).empty())
+      return raise("42704", "unrecognized configuration parameter \"" + name + "\"");
+    set_value(name, value);
+  }
+  if (!running.extended) describe_rows(running.statement);
+  emit('D', data_row({value}));
+  complete("SELECT 1");
+}
+
+bool ToySession::run_transaction_word(const Statement& statement) {
+  const std::string& word = statement.word;
+  if (word == "begin" || word == "start") {
+    if (block_ == Block::open) notice("25001", "there is already a transaction in progress");
+    block_ = Block::open;
+    complete("BEGIN");
+    return true;
+  }
+  const bool commit = word == "commit" || word == "end";
+  if (!commit && word != "rollback" && word != "abort") return false;
+  if (block_ == Block::none) notice("25P01", "there is no transaction in progress");
+  const bool good = commit && block_ != Block::failed;
+  end_transaction(good);
+  complete(good ? "COMMIT" : "ROLLBACK");
+  return true;
+}
+
+void ToySession::describe_rows(const Statement& statement) {
+  emit('T', statement.word == "ask" ? row_description(ask_names) : row_description({"value"}));
+}
+
+void ToySession::set_value(Bytes name, std::string value) {
+  settings_[setting_name(name)] = std::move(value);
+}
+
+// ---- transactions ----
+
+void ToySession::need_transaction() {
+  if (open_) return;
+  open_ = true;
+  ++transaction_;
+  transaction_owner_ = {};
+  transaction_unmarked_ = false;
+  saved_ = settings_;
+}
+
+void ToySession::note_owner(Owner owner, const Statement* statement) {
+  if (!owner.known()) {
+    // The proxy may roll back after a client that left; anything else has no place in a client's transaction.
+    if (transaction_owner_.known() && statement->word != "rollback" && statement->word != "abort") {
+      complaint_ = "a statement without an owner in the transaction of client " +
+                   std::to_string(transaction_owner_.client) + ": " + statement->text;
+    }
+    transaction_unmarked_ = true;
+    return;
+  }
+  if (transaction_unmarked_)
+    complaint_ =
+        "a statement of client " + std::to_string(owner.client) + " in a transaction that was not its own";
+  if (transaction_owner_.known() && transaction_owner_.client != owner.client) {
+    complaint_ = "a statement of client " + std::to_string(owner.client) + " in the transaction of client " +
+                 std::to_string(transaction_owner_.client);
+  }
+  transaction_owner_ = owner;
+}
+
+void ToySession::end_transaction(bool commit) {
+  if (open_ && !commit) settings_ = saved_;
+  open_ = false;
+  block_ = Block::none;
+  transaction_owner_ = {};
+  portals_.clear();
+}
+
+void ToySession::raise(Bytes code, Bytes message) {
+  emit('E', error_body("ERROR", code, message));
+  flush_ = true;
+  copy_.reset();
+  copy_canceled_ = false;
+  if (block_ == Block::none) {
+    end_transaction(false);
+  } else {
+    if (block_ == Block::open) settings_ = saved_;
+    block_ = Block::failed;
+    portals_.clear();
+  }
+  if (query_) {
+    query_->statements.clear();
+  } else if (extended_) {
+    skipping_ = true;
+  }
+}
+
+void ToySession::notice(Bytes code, Bytes message) {
+  emit('N', error_body("NOTICE", code, message));
+  flush_ = true;
+}
+
+void ToySession::complete(Bytes tag) { emit('C', Writer().cstring(tag).take()); }
+
+void ToySession::ready() {
+  for (const auto& [name, value] : settings_) {
+    if (!is_reported(name) || reported_[name] == value) continue;
+    reported_[name] = value;
+    emit('S', Writer().cstring(name).cstring(value).take());
+  }
+  emit('Z', std::string(1, status()));
+  flush_ = true;
+}
+
+// ---- for the model ----
+
+bool ToySession::at_transaction_start() const {
+  return !open_ && !skipping_ && !query_ && !copy_ && !input_.empty();
+}
+
+void ToySession::refuse_next(Bytes code) {
+  const Message message = std::move(input_.front());
+  input_.pop_front();
+  extended_ = message.type != 'Q' && message.type != 'F' && message.type != 'S';
+  raise(code, "refused");
+  if (!extended_) ready();
+}
+
+bool ToySession::next_is_silent() const {
+  if (sleeping() || input_.empty() || (query_ && !copy_)) return false;
+  const Message& message = input_.front();
+  if (copy_) {
+    return message.type == 'H' || message.type == 'S' ||
+           (message.type == 'd' && parse(message.body).word != "bad");
+  }
+  if (message.type == 'X' || message.type == 'd' || message.type == 'c' || message.type == 'f' ||
+      message.type == 'H')
+    return true;
+  return skipping_ && message.type != 'S';
+}
+
+}  // namespace pgweir

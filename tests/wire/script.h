@@ -1,0 +1,42 @@
+#pragma once
+// A wire script: what named connections send and what must come back, in one order. The format is described
+// in tests/wire/README.md.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "tests/wire/term.h"
+
+namespace pgweir {
+
+struct Step {
+  enum class Kind {
+    connect,  // a connection that is logged in; terms are startup parameters
+    tcp,      // a connection on which nothing has been sent
+    send,
+    expect,
+    expect_byte,
+    skip,    // reads until a message matches
+    close,   // without Terminate
+    split,   // number: bytes of a piece from now on
+    cancel,  // a CancelRequest on a connection of its own, with the key of this connection
+  };
+  Kind kind;
+  int line = 0;
+  std::string connection;
+  Terms terms;
+  std::size_t number = 0;
+};
+
+struct Script {
+  std::string name;
+  bool for_postgres = true;
+  bool for_pgweir = true;
+  std::vector<Step> steps;
+};
+
+// Throws std::runtime_error with the line of what cannot be understood.
+Script read_script(const std::filesystem::path& path);
+
+}  // namespace pgweir
