@@ -2,133 +2,19 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
+#include <utility>
 
+#include "admin/design_windows.h"
 #include "admin/erlang.h"
+#include "admin/words.h"
 
 namespace pgweir {
 
 namespace {
 
-constexpr std::uint64_t enough_transactions = 1000;
-constexpr Duration shortest_load = std::chrono::seconds(10);
 constexpr double think_share_that_matters = 0.3;
 
 double seconds(Duration span) { return std::chrono::duration<double>(span).count(); }
-
-std::string number(double value, int digits) {
-  char text[64];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return text;
-}
-
-std::string percent(double share) {
-  const double value = share * 100;
-  return number(value, value > 0 && value < 9.95 ? 1 : 0) + " %";
-}
-
-std::string text_of(double secs) {
-  if (!std::isfinite(secs)) return "without end";
-  if (secs <= 0) return "0 ms";
-  if (secs < 0.0005) return number(std::max(1.0, secs * 1e6), 0) + " us";
-  if (secs < 0.00995) return number(secs * 1e3, 1) + " ms";
-  if (secs < 0.9995) return number(secs * 1e3, 0) + " ms";
-  if (secs < 9.95) return number(secs, 1) + " s";
-  if (secs < 120) return number(secs, 0) + " s";
-  if (secs < 7200) return number(secs / 60, 0) + " min";
-  return number(secs / 3600, 0) + " h";
-}
-
-std::string text_of(Duration span) { return text_of(seconds(span)); }
-
-std::string plural(std::uint64_t n, const char* one, const char* many) {
-  return std::to_string(n) + ' ' + (n == 1 ? one : many);
-}
-
-// "Tue 10:04 UTC", or how long ago it began.
-std::string when(Instant at, Instant now, Duration wall_offset) {
-  if (wall_offset == Duration::zero()) return "began " + text_of(now - at) + " ago";
-  constexpr const char* days[] = {"Thu", "Fri", "Sat", "Sun",
-                                  "Mon", "Tue", "Wed"};  // 1970 began on a Thursday
-  const auto minutes = std::chrono::floor<std::chrono::minutes>(at.time_since_epoch() + wall_offset).count();
-  if (minutes < 0) return "began " + text_of(now - at) + " ago";
-  char text[32];
-  std::snprintf(text, sizeof text, "%s %02d:%02d UTC", days[minutes / 1440 % 7],
-                static_cast<int>(minutes / 60 % 24), static_cast<int>(minutes % 60));
-  return text;
-}
-
-// A stretch of time that may decide the size.
-struct Candidate {
-  MinuteWindow window;
-  std::string name;
-  double load = 0;
-  OfferedLoad offered;  // with the headroom
-  Duration p99_wait{};
-  int size = 0;
-};
-
-bool is_enough(const MinuteWindow& window) {
-  return window.completions >= enough_transactions && window.active() >= shortest_load;
-}
-
-OfferedLoad offered_by(const MinuteWindow& window, double headroom) {
-  const LevelTimes demand = window.demand();
-  const double mean = demand.mean();
-  const auto n = static_cast<double>(window.completions);
-  OfferedLoad load;
-  load.mean = mean * (1 + headroom);
-  load.peakedness = mean > 0 ? demand.variance() / mean : 1;
-  load.holding = n > 0 ? window.holding_seconds / n : 0;
-  if (load.holding > 0) {
-    const double square = window.holding_seconds_squared / n;
-    load.holding_spread = std::max(0.0, square / (load.holding * load.holding) - 1);
-  }
-  return load;
-}
-
-Candidate candidate(const MinuteWindow& window, std::string name, const AdviceInput& input) {
-  Candidate it;
-  it.window = window;
-  it.name = std::move(name);
-  it.load = window.offered_load();
-  it.offered = offered_by(window, input.headroom);
-  it.p99_wait = window.waits.unpack().quantile(0.99);
-  it.size = smallest_size(it.offered, seconds(input.target_wait));
-  return it;
-}
-
-// The three minutes with the most load and the one with the longest waits, those that hold enough; when none
-// does, all that is kept as one.
-std::vector<Candidate> candidates(const PoolMeasure& measure, const AdviceInput& input) {
-  std::vector<Candidate> all;
-  const auto add = [&](const MinuteWindow& window, bool closed) {
-    if (!is_enough(window)) return;
-    std::string name =
-        closed && window.idle == Duration::zero() ? "minute" : text_of(window.active()) + " of load";
-    all.push_back(
-        candidate(window, name + " (" + when(window.start, measure.now, input.wall_offset) + ")", input));
-  };
-  for (const WindowRef& window : measure.windows) add(*window, true);
-  add(measure.current, false);
-  if (all.empty()) {
-    MinuteWindow together = measure.current;
-    if (!measure.windows.empty()) {
-      together = sum(measure.windows, measure.windows.front()->start, Instant::max());
-      append(together, measure.current);
-    }
-    if (is_enough(together))
-      all.push_back(candidate(together, text_of(together.active()) + " of load in all", input));
-    return all;
-  }
-  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.load > b.load; });
-  if (all.size() <= 4) return all;
-  const auto worst = std::max_element(all.begin() + 3, all.end(),
-                                      [](const auto& a, const auto& b) { return a.p99_wait < b.p99_wait; });
-  std::swap(all[3], *worst);
-  all.resize(4);
-  return all;
-}
 
 // Whether clients send again only after they were answered, as far as the window shows.
 enum class Clients { independent, unclear, push_back };
@@ -183,15 +69,15 @@ Advice collecting(Advice advice, const PoolMeasure& measure) {
   }
   advice.figures.window_length = active;
   advice.figures.transactions = transactions;
-  advice.in_short = "collecting: " + plural(transactions, "transaction", "transactions") + " in " +
-                    text_of(active) + " of load so far, not enough to say";
+  advice.in_short = "collecting: " + count_text(transactions, "transaction", "transactions") + " in " +
+                    duration_text(active) + " of load so far, not enough to say";
   advice.reasons.push_back("There is not enough data for a recommendation yet.");
   if (transactions < enough_transactions)
     advice.missing.push_back("At least " + std::to_string(enough_transactions) +
                              " transactions are needed; there were " + std::to_string(transactions) + ".");
   if (active < shortest_load)
-    advice.missing.push_back("At least " + text_of(shortest_load) + " of load are needed; there were " +
-                             text_of(active) + ".");
+    advice.missing.push_back("At least " + duration_text(shortest_load) + " of load are needed; there were " +
+                             duration_text(active) + ".");
   if (advice.missing.empty())
     advice.missing.push_back("The last windows alone do not hold " + std::to_string(enough_transactions) +
                              " transactions.");
@@ -205,7 +91,7 @@ class Adviser {
 
   Advice advise() {
     advice_.current = input_.pool_size;
-    all_ = candidates(measure_, input_);
+    all_ = design_windows(measure_, input_);
     if (all_.empty()) return collecting(std::move(advice_), measure_);
     // The largest need decides; of equals the one with the most load.
     chosen_ = &*std::max_element(all_.begin(), all_.end(),
@@ -252,10 +138,12 @@ class Adviser {
     const int current = advice_.current;
     const int model = chosen_->size;
     advice_.model = model;
-    advice_.minimum = std::max(1, static_cast<int>(std::ceil(f.mean_demand / 0.95)));
-
     const bool too_slow = f.p99_wait > input_.target_wait;
-    advice_.model_is_lower_bound = too_slow && f.full_share > 0.5 && clients_ == Clients::push_back;
+    advice_.model_is_lower_bound =
+        too_slow && f.full_share > 0.5 && (clients_ == Clients::push_back || !window().covers_virtual());
+    // Clients that wait for their answers make no queue that grows for ever.
+    const bool self_limiting = clients_ == Clients::push_back && f.full_share > 0.5;
+    if (!self_limiting) advice_.minimum = std::max(1, static_cast<int>(std::ceil(f.mean_demand / 0.95)));
     const int seen = f.highest_in_use;
     step_ = std::max(seen + 2, static_cast<int>(std::ceil(1.5 * seen)));
 
@@ -267,6 +155,10 @@ class Adviser {
       limited_by_clients_ = true;
     }
     size = std::max(size, 1);
+    if (size > current && self_limiting && !too_slow && measured_size_ == current) {
+      size = current;
+      good_as_it_is_ = true;
+    }
 
     const int difference = std::abs(size - current);
     const bool small = difference <= 1 || difference <= 0.15 * current;
@@ -310,9 +202,9 @@ class Adviser {
   void explain() {
     const AdviceFigures& f = advice_.figures;
     const int size = *advice_.recommended;
-    const std::string target = text_of(input_.target_wait);
+    const std::string target = duration_text(input_.target_wait);
     const std::string verb = size > advice_.current ? "grow" : size < advice_.current ? "shrink" : "keep";
-    const std::string p99 = f.p99_wait == Duration::zero() ? "none" : text_of(f.p99_wait);
+    const std::string p99 = duration_text(f.p99_wait);
 
     std::string& line = advice_.in_short;
     if (verb == "keep") {
@@ -323,7 +215,7 @@ class Adviser {
       line = verb + " to " + std::to_string(size);
     }
     if (advice_.without_idle) {
-      line += ": " + percent(f.idle_in_transaction_share) +
+      line += ": " + percent_text(f.idle_in_transaction_share) +
               " of the time clients hold a connection idle in a transaction; without it " +
               std::to_string(*advice_.without_idle) + " would do";
     } else {
@@ -332,19 +224,24 @@ class Adviser {
 
     auto& reasons = advice_.reasons;
     reasons.push_back("In the " + advice_.window + ", with " +
-                      plural(f.transactions, "transaction", "transactions") + ", " +
-                      number(f.mean_in_use, 1) +
+                      count_text(f.transactions, "transaction", "transactions") + ", " +
+                      number_text(f.mean_in_use, 1) +
                       " connections were in use on average, and for 99 % of the time at most " +
                       std::to_string(f.p99_in_use) + "; the pool of " + std::to_string(measured_size_) +
-                      " was full for " + percent(f.full_share) + " of the time.");
-    reasons.push_back(
-        percent(f.waited_share) + " of the transactions waited for a connection; 99 % waited " +
-        (f.p99_wait == Duration::zero() ? std::string("not at all") : "at most " + text_of(f.p99_wait)) +
-        ". The target is " + target + ".");
-    if (f.gave_up > 0) reasons.push_back(plural(f.gave_up, "client", "clients") + " gave up waiting.");
+                      " was full for " + percent_text(f.full_share) + " of the time.");
+    if (f.waited_share > 0) {
+      reasons.push_back(
+          percent_text(f.waited_share) + " of the transactions waited for a connection; 99 % waited " +
+          (f.p99_wait == Duration::zero() ? "not at all" : "at most " + duration_text(f.p99_wait)) +
+          ". The target is " + target + ".");
+    } else {
+      reasons.push_back("No transaction waited for a connection. The target is " + target + ".");
+    }
+    if (f.gave_up > 0) reasons.push_back(count_text(f.gave_up, "client", "clients") + " gave up waiting.");
     explain_model();
     if (advice_.without_idle)
-      reasons.push_back("Connections were idle in a transaction for " + percent(f.idle_in_transaction_share) +
+      reasons.push_back("Connections were idle in a transaction for " +
+                        percent_text(f.idle_in_transaction_share) +
                         " of the time that they were held. If clients ended their transactions at once, " +
                         std::to_string(*advice_.without_idle) + " would do instead of " +
                         std::to_string(*advice_.model) + ".");
@@ -365,7 +262,7 @@ class Adviser {
   void explain_model() {
     const int model = *advice_.model, size = *advice_.recommended;
     auto& reasons = advice_.reasons;
-    const std::string more = percent(input_.headroom) + " more traffic";
+    const std::string more = percent_text(input_.headroom) + " more traffic";
     if (advice_.model_is_lower_bound) {
       reasons.push_back(
           "The pool was full most of the time, and clients that wait do not send: the demand is larger than "
@@ -374,13 +271,18 @@ class Adviser {
           std::to_string(model) + ".");
     } else {
       const double wait = p99_wait(chosen_->offered, model);
-      reasons.push_back("Had nobody waited, " + number(advice_.figures.mean_demand, 1) +
+      reasons.push_back("Had nobody waited, " + number_text(advice_.figures.mean_demand, 1) +
                         " connections would have been in use on average; with " + more + " " +
-                        std::to_string(model) + " keep the p99 wait at about " + text_of(wait) + ".");
+                        std::to_string(model) + " keep the p99 wait at about " + duration_text(wait) + ".");
     }
+    if (good_as_it_is_)
+      reasons.push_back(
+          "The pool was full most of the time, but the target is met, and clients that wait for their "
+          "answers "
+          "send less by themselves: there is no need for more.");
     if (limited_by_clients_)
       reasons.push_back("There were never more than " +
-                        plural(static_cast<std::uint64_t>(known_clients()), "client", "clients") +
+                        count_text(static_cast<std::uint64_t>(known_clients()), "client", "clients") +
                         ", so more connections could not be used.");
     const int seen = advice_.figures.highest_in_use;
     const bool stepped =
@@ -391,7 +293,7 @@ class Adviser {
           " connections were seen in use, so the advice goes no further than " + std::to_string(step_) +
           " at once. Whether PostgreSQL is as fast with more is not known: look at its throughput after the "
           "change, and go back if it did not rise.");
-    if (size == advice_.current && size != model && !stepped && !limited_by_clients_)
+    if (size == advice_.current && size != model && !stepped && !limited_by_clients_ && !good_as_it_is_)
       reasons.push_back("The difference between " + std::to_string(size) + " and " + std::to_string(model) +
                         " is too small to be worth a change.");
     if (input_.reserve_pool_size > 0)
@@ -404,21 +306,34 @@ class Adviser {
     lowered_ += levels;
   }
 
+  void judge_spread() {
+    int smallest = *advice_.model, largest = *advice_.model;
+    for (const DesignWindow& it : all_) {
+      if (!it.window.covers_virtual()) continue;
+      smallest = std::min(smallest, it.size);
+      largest = std::max(largest, it.size);
+    }
+    if (largest - smallest > 2 && largest > 1.5 * smallest)
+      lacks("The busiest minutes differ: they alone would need between " + std::to_string(smallest) +
+            " and " + std::to_string(largest) + ".");
+  }
+
   void rate_confidence() {
     const AdviceFigures& f = advice_.figures;
     Duration active = measure_.current.active();
     for (const WindowRef& minute : measure_.windows) active += minute->active();
     const Duration history = measure_.now - measure_.since;
     if (active < std::chrono::minutes(1)) {
-      lacks("Only " + text_of(active) + " of load were seen, less than a minute: other times may be busier.",
+      lacks("Only " + duration_text(active) +
+                " of load were seen, less than a minute: other times may be busier.",
             2);
     } else if (history < std::chrono::hours(24)) {
-      lacks("Only " + text_of(history) + " have been measured: other times of the day may be busier.");
+      lacks("Only " + duration_text(history) + " have been measured: other times of the day may be busier.");
     }
     if (advice_.model_is_lower_bound) {
       lacks("A full pool hid part of the demand.", 2);
     } else if (f.full_share > 0.05 && clients_ == Clients::push_back) {
-      lacks("The pool was full for " + percent(f.full_share) +
+      lacks("The pool was full for " + percent_text(f.full_share) +
             " of the time, and clients that wait do not send: the demand may be larger than measured.");
     } else if (f.full_share > 0.05 && clients_ == Clients::unclear) {
       lacks("It is not clear whether clients would send more if they were served faster.");
@@ -432,13 +347,10 @@ class Adviser {
             " of these connections in use for long.");
     const std::uint64_t slow = slow_half(measure_.holdings);
     if (slow < 300)
-      lacks("Half of the load comes from only " + plural(slow, "long transaction", "long transactions") + ".",
+      lacks("Half of the load comes from only " + count_text(slow, "long transaction", "long transactions") +
+                ".",
             slow < 100 ? 2 : 1);
-    const auto [smallest, largest] = std::minmax_element(
-        all_.begin(), all_.end(), [](const auto& a, const auto& b) { return a.size < b.size; });
-    if (largest->size - smallest->size > 2 && largest->size > 1.5 * smallest->size)
-      lacks("The busiest minutes differ: they alone would need between " + std::to_string(smallest->size) +
-            " and " + std::to_string(largest->size) + ".");
+    judge_spread();
     if (f.gave_up > f.transactions / 100) lacks("Clients that gave up are counted as typical transactions.");
     if (!window().covers_virtual())
       lacks(
@@ -459,11 +371,12 @@ class Adviser {
   const PoolMeasure& measure_;
   const AdviceInput& input_;
   Advice advice_;
-  std::vector<Candidate> all_;
-  const Candidate* chosen_ = nullptr;
+  std::vector<DesignWindow> all_;
+  const DesignWindow* chosen_ = nullptr;
   int measured_size_ = 0;
   int step_ = 0;
   bool limited_by_clients_ = false;
+  bool good_as_it_is_ = false;
   int lowered_ = 0;
   Clients clients_ = Clients::unclear;
 };

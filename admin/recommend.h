@@ -59,12 +59,13 @@ struct AdviceFigures {
 struct Advice {
   Verdict verdict = Verdict::collecting;
   int current = 0;
-  std::optional<int> minimum;         // below it the queue would grow for ever
+  // Below it the queue would grow for ever; empty when clients slow down instead.
+  std::optional<int> minimum;
   std::optional<int> recommended;     // empty only while collecting
   std::optional<int> model;           // before the bounds
   bool model_is_lower_bound = false;  // the full pool hid part of the demand
-  std::optional<int>
-      without_idle;  // what would do if clients did not sit idle in transactions, when that matters
+  // What would do if clients did not sit idle in transactions, when that matters.
+  std::optional<int> without_idle;
   Confidence confidence = Confidence::none;
   std::string in_short;              // one line, the verb first
   std::vector<std::string> reasons;  // sentences

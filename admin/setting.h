@@ -68,7 +68,7 @@ struct Setting {
   TakesEffect effect = TakesEffect::reload;
   bool secret = false;
   SettingValue default_value{};  // monostate: not set, the value of `inherits` counts
-  Bytes inherits{};              // full name of the row that counts while this one is not set
+  Bytes inherits{};              // name of the row of [pool] that counts while this one is not set
   // Bounds, both allowed: integers, file modes, nanoseconds of a duration, bytes of a text or of each
   // text of a list.
   std::int64_t least = 0, most = 0;

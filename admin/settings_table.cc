@@ -5,7 +5,6 @@
 #include <cassert>
 #include <utility>
 
-#include "admin/duration.h"
 #include "protocol/secrets.h"
 
 namespace pgweir {
@@ -154,11 +153,12 @@ Setting secret(Setting row) {
   return row;
 }
 
-// The row of a database or user for what `general` sets for all.
+// The row of a database or user for what the row `general` of [pool] sets for all.
 Setting overriding(const std::vector<Setting>& rows, Bytes section, Bytes name, Bytes general,
                    SettingAccess access, Bytes doc) {
-  const auto found =
-      std::find_if(rows.begin(), rows.end(), [&](const Setting& row) { return full_name(row) == general; });
+  const auto found = std::find_if(rows.begin(), rows.end(), [&](const Setting& row) {
+    return row.section == "pool" && row.name == general;
+  });
   assert(found != rows.end());
   Setting row = *found;
   row.section = section;
@@ -265,19 +265,19 @@ std::vector<Setting> make_table() {
   const auto database = [&](Bytes name, Bytes general, SettingAccess access, Bytes doc) {
     rows.push_back(overriding(rows, "databases", name, general, access, doc));
   };
-  database("pool_size", "pool.default_pool_size", field<&D::pool_size>(),
+  database("pool_size", "default_pool_size", field<&D::pool_size>(),
            "How many servers each pool of this database may have.");
-  database("min_pool_size", "pool.min_pool_size", field<&D::min_pool_size>(),
+  database("min_pool_size", "min_pool_size", field<&D::min_pool_size>(),
            "As pool.min_pool_size, for this database.");
-  database("reserve_pool_size", "pool.reserve_pool_size", field<&D::reserve_pool_size>(),
+  database("reserve_pool_size", "reserve_pool_size", field<&D::reserve_pool_size>(),
            "As pool.reserve_pool_size, for this database.");
-  database("max_db_connections", "pool.max_db_connections", field<&D::max_db_connections>(),
+  database("max_db_connections", "max_db_connections", field<&D::max_db_connections>(),
            "How many servers all pools of this database may have together.");
-  database("query_wait_timeout", "pool.query_wait_timeout", field<&D::query_wait_timeout>(),
+  database("query_wait_timeout", "query_wait_timeout", field<&D::query_wait_timeout>(),
            "As pool.query_wait_timeout, for clients of this database.");
-  database("server_lifetime", "pool.server_lifetime", field<&D::server_lifetime>(),
+  database("server_lifetime", "server_lifetime", field<&D::server_lifetime>(),
            "As pool.server_lifetime, for servers of this database.");
-  database("pool_mode", "pool.pool_mode", field<&D::pool_mode>(), "As pool.pool_mode, for this database.");
+  database("pool_mode", "pool_mode", field<&D::pool_mode>(), "As pool.pool_mode, for this database.");
 
   rows.push_back(secret(text("users", "password", "", "this user cannot log in by password", longest_text,
                              field<&U::password>(),
@@ -285,13 +285,13 @@ std::vector<Setting> make_table() {
   const auto user = [&](Bytes name, Bytes general, SettingAccess access, Bytes doc) {
     rows.push_back(overriding(rows, "users", name, general, access, doc));
   };
-  user("pool_size", "pool.default_pool_size", field<&U::pool_size>(),
+  user("pool_size", "default_pool_size", field<&U::pool_size>(),
        "How many servers each pool of this user may have.");
-  user("max_user_connections", "pool.max_user_connections", field<&U::max_user_connections>(),
+  user("max_user_connections", "max_user_connections", field<&U::max_user_connections>(),
        "How many servers all pools of this user may have together.");
-  user("query_wait_timeout", "pool.query_wait_timeout", field<&U::query_wait_timeout>(),
+  user("query_wait_timeout", "query_wait_timeout", field<&U::query_wait_timeout>(),
        "As pool.query_wait_timeout, for clients of this user.");
-  user("pool_mode", "pool.pool_mode", field<&U::pool_mode>(), "As pool.pool_mode, for this user.");
+  user("pool_mode", "pool_mode", field<&U::pool_mode>(), "As pool.pool_mode, for this user.");
 
   rows.push_back(
       shown_as("auth_type", word("auth", "type", AuthType::scram_sha_256, field<&S::auth, &A::type>(),
@@ -333,52 +333,12 @@ std::vector<Setting> make_table() {
   return rows;
 }
 
-std::string quoted(Bytes text) {
-  static constexpr char digits[] = "0123456789ABCDEF";
-  std::string result = "\"";
-  for (const char c : text) {
-    const auto code = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      (result += '\\') += c;
-    } else if (code < 0x20 || code == 0x7f) {
-      (result += "\\u00") += {digits[code / 16], digits[code % 16]};
-    } else {
-      result += c;
-    }
-  }
-  return result += '"';
-}
-
-std::string octal(int64_t mode) {
-  std::string text = "0000";
-  for (auto digit = text.rbegin(); digit != text.rend(); ++digit, mode /= 8) {
-    *digit = static_cast<char>('0' + mode % 8);
-  }
-  return text;
-}
-
-std::string joined_words(std::span<const Bytes> words) {
-  std::string text;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    if (i > 0) text += i + 1 == words.size() ? " or " : ", ";
-    text += quoted(words[i]);
-  }
-  return text;
-}
-
 template <class Owner>
 Owner by_default(Owner owner) {
   for (const Setting& row : settings_table()) {
     if (std::holds_alternative<FieldAccess<Owner>>(row.access)) row.set(owner, row.default_value);
   }
   return owner;
-}
-
-// The default that counts for a row that inherits.
-const SettingValue& effective_default(const Setting& setting) {
-  if (setting.inherits.empty()) return setting.default_value;
-  const auto dot = setting.inherits.find('.');
-  return find_setting(setting.inherits.substr(0, dot), setting.inherits.substr(dot + 1))->default_value;
 }
 
 }  // namespace
@@ -415,89 +375,6 @@ UserSettings user_by_default(std::string name) {
   UserSettings user;
   user.name = std::move(name);
   return by_default(std::move(user));
-}
-
-std::string toml_key(Bytes key) {
-  const bool bare = !key.empty() && std::all_of(key.begin(), key.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-  });
-  return bare ? std::string(key) : quoted(key);
-}
-
-std::string full_name(const Setting& setting, Bytes entry) {
-  std::string name(setting.section);
-  if (setting.per_database() || setting.per_user()) name += "." + (entry.empty() ? "NAME" : toml_key(entry));
-  if (!name.empty()) name += '.';
-  return name.append(setting.name);
-}
-
-std::string toml_text(const Setting& setting, const SettingValue& value) {
-  struct Printer {
-    const Setting& row;
-    std::string operator()(std::monostate) const { return toml_text(row, effective_default(row)); }
-    std::string operator()(bool yes) const { return yes ? "true" : "false"; }
-    std::string operator()(int64_t number) const {
-      return row.kind == SettingKind::file_mode ? quoted(octal(number)) : std::to_string(number);
-    }
-    std::string operator()(Duration span) const {
-      return span == Duration::zero() ? "0" : quoted(format_duration(span));
-    }
-    std::string operator()(const std::string& it) const { return quoted(it); }
-    std::string operator()(const Texts& list) const {
-      std::string all = "[";
-      for (const std::string& item : list) all += (all.size() > 1 ? ", " : "") + quoted(item);
-      return all + "]";
-    }
-  };
-  return std::visit(Printer{setting}, value);
-}
-
-std::string shown_text(const Setting& setting, const SettingValue& value) {
-  if (setting.secret) return "***";
-  if (std::holds_alternative<std::monostate>(value)) return "unset";
-  return toml_text(setting, value);
-}
-
-std::string shape_text(const Setting& setting) {
-  switch (setting.kind) {
-    case SettingKind::boolean:
-      return "true or false";
-    case SettingKind::integer:
-      return "a whole number, " + bounds_text(setting);
-    case SettingKind::file_mode:
-      return "a file mode in octal digits as text, " + bounds_text(setting);
-    case SettingKind::duration:
-      return R"(a duration such as "500ms", "120s", "5min")" +
-             (setting.zero_or_none.empty() ? ", " + bounds_text(setting)
-                                           : " or 0 for " + std::string(setting.zero_or_none));
-    case SettingKind::text:
-      return "a text of " + bounds_text(setting);
-    case SettingKind::text_list:
-      return R"(a list of texts such as ["one", "two"], each of )" + bounds_text(setting);
-    case SettingKind::word:
-      return joined_words(setting.words);
-  }
-  return {};
-}
-
-std::string bounds_text(const Setting& setting) {
-  const auto range = [&](auto text_of) { return text_of(setting.least) + " to " + text_of(setting.most); };
-  const std::string zero = setting.zero_or_none.empty() ? "" : ", 0 for " + std::string(setting.zero_or_none);
-  switch (setting.kind) {
-    case SettingKind::integer:
-      return range([](int64_t number) { return std::to_string(number); }) + zero;
-    case SettingKind::file_mode:
-      return range([](int64_t mode) { return quoted(octal(mode)); });
-    case SettingKind::duration:
-      return range([](int64_t ns) { return ns == 0 ? "0" : format_duration(Duration(ns)); }) + zero;
-    case SettingKind::text:
-    case SettingKind::text_list:
-      return range([](int64_t bytes) { return std::to_string(bytes); }) + " bytes";
-    case SettingKind::boolean:
-    case SettingKind::word:
-      break;
-  }
-  return {};
 }
 
 bool in_bounds(const Setting& setting, const SettingValue& value) {

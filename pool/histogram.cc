@@ -15,7 +15,8 @@ Duration saturated_sum(Duration a, Duration b) { return a > Duration::max() - b 
 Duration Histogram::lower_edge(std::size_t bucket) {
   if (bucket < 16) return std::chrono::microseconds(bucket);
   const std::size_t octave = bucket / 16;
-  return std::chrono::microseconds((std::int64_t{16} + static_cast<std::int64_t>(bucket % 16)) << (octave - 1));
+  return std::chrono::microseconds((std::int64_t{16} + static_cast<std::int64_t>(bucket % 16))
+                                   << (octave - 1));
 }
 
 void Histogram::merge(const Histogram& other) {
@@ -50,7 +51,8 @@ double Histogram::share_above(Duration limit) const {
   double partial = 0;
   if (at > 0) {
     const auto low = static_cast<double>(lower_edge(at).count());
-    const auto high = static_cast<double>((at + 1 < buckets ? upper_edge(at) : std::max(upper_edge(at), max_)).count());
+    const auto high =
+        static_cast<double>((at + 1 < buckets ? upper_edge(at) : std::max(upper_edge(at), max_)).count());
     const double part = (high - static_cast<double>(limit.count())) / (high - low);
     partial = static_cast<double>(counts_[at]) * std::clamp(part, 0.0, 1.0);
   }

@@ -2,9 +2,9 @@
 // How long a number stood at each of its values: connections in use, clients waiting, and so on.
 //
 // LevelTimes is the record, a plain value. LevelGauge is the number itself, which writes its record; it
-// belongs to one thread. Levels 0..1023 are exact; above, a slot is 1/64 of an octave (at most 1.6 % wide) and
-// the middle of it stands for it; everything from 2^20 up counts as the last slot. The storage is as long as the highest level
-// that was reached, so a new highest level may allocate and nothing else does.
+// belongs to one thread. Levels 0..1023 are exact; above, a slot is 1/64 of an octave (at most 1.6 % wide)
+// and the middle of it stands for it; everything from 2^20 up counts as the last slot. The storage is as long
+// as the highest level that was reached, so a new highest level may allocate and nothing else does.
 
 #include <cstddef>
 #include <cstdint>
@@ -37,7 +37,7 @@ class LevelTimes {
   Duration total() const;
   // Sum of level times time: the connection-seconds of Little's law.
   Duration level_time() const;
-  double mean() const;      // time-weighted, as all of these; 0 when there is no time
+  double mean() const;  // time-weighted, as all of these; 0 when there is no time
   double variance() const;
   // The smallest level such that the share `q` of the time was spent at it or below.
   int quantile(double q) const;

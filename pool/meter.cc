@@ -67,7 +67,8 @@ void merge(PoolMeasure& measure, const PoolMeasure& other) {
   auto right = other.windows.begin();
   while (left != measure.windows.end() || right != other.windows.end()) {
     const bool has_left = left != measure.windows.end(), has_right = right != other.windows.end();
-    const std::int64_t a = has_left ? minute_of((*left)->start) : 0, b = has_right ? minute_of((*right)->start) : 0;
+    const std::int64_t a = has_left ? minute_of((*left)->start) : 0,
+                       b = has_right ? minute_of((*right)->start) : 0;
     if (has_left && has_right && a == b) {
       auto both = std::make_shared<MinuteWindow>(**left++);
       combine(*both, **right++);
@@ -194,7 +195,8 @@ void Meter::query_finished(Use& use, bool in_transaction, Instant now) {
     use.transaction_since = now;
   }
   use.in_transaction = in_transaction || use.outstanding > 0;
-  if (use.outstanding == 0) set_state(use, in_transaction ? Use::State::idle_in_transaction : Use::State::other, now);
+  if (use.outstanding == 0)
+    set_state(use, in_transaction ? Use::State::idle_in_transaction : Use::State::other, now);
 }
 
 void Meter::released(Use& use, Instant now) {
@@ -285,7 +287,8 @@ void Meter::cut(Instant now) {
 }
 
 LittleCheck Meter::little(Instant now) const {
-  const std::uint64_t running = running_ * static_cast<std::uint64_t>((now - since_).count()) - running_since_;
+  const std::uint64_t running =
+      running_ * static_cast<std::uint64_t>((now - since_).count()) - running_since_;
   return {held_.all(now).level_time(), holdings_.sum() + Duration(static_cast<std::int64_t>(running))};
 }
 

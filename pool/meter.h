@@ -47,7 +47,7 @@ struct PoolTotals {
   std::uint64_t xact_count = 0;
   std::uint64_t query_count = 0;
   Duration xact_time{}, query_time{};
-  Duration wait_time{};  // of clients that were served
+  Duration wait_time{};                  // of clients that were served
   std::uint64_t received = 0, sent = 0;  // bytes from and to clients
   std::uint64_t client_parse_count = 0, server_parse_count = 0, bind_count = 0;
   std::uint64_t client_login_count = 0;
@@ -55,7 +55,8 @@ struct PoolTotals {
   void add(const PoolTotals& other);
 };
 
-// Little's law as a self-check: both sides are the connection-time spent in use, once by the gauge, once by the uses.
+// Little's law as a self-check: both sides are the connection-time spent in use, once by the gauge, once by
+// the uses.
 struct LittleCheck {
   Duration by_level{};
   Duration by_holding{};  // of those finished and those running
@@ -146,7 +147,8 @@ class Meter {
   std::uint64_t arrivals_ = 0, completions_ = 0;
   std::array<WaitTotal, wait_reasons> waits_by_reason_{};
   std::array<std::uint64_t, give_ups> gave_up_{};
-  Histogram waits_, abandoned_waits_, links_, queries_, transactions_, holdings_;  // waits_: before the window
+  Histogram waits_, abandoned_waits_, links_, queries_, transactions_,
+      holdings_;  // waits_: before the window
 
   Track held_, executing_, idle_in_transaction_, waiting_, open_;
   VirtualDemand virtual_;

@@ -55,7 +55,7 @@ class Shard {
   }
   // A server came from another worker, with its slot.
   void adopted() {
-    ++slots_;
+    granted(1);
     ++busy_;
   }
 

@@ -9,7 +9,8 @@ namespace pgweir {
 namespace {
 
 constexpr Duration cell_time = std::chrono::milliseconds(1);
-constexpr std::int64_t cells = 1 << 17;  // 131 s: the lag behind now, and what a client that gave up may reach ahead
+constexpr std::int64_t cells =
+    1 << 17;  // 131 s: the lag behind now, and what a client that gave up may reach ahead
 constexpr Duration furthest_ahead = std::chrono::seconds(30);
 
 std::size_t place_of(std::int64_t cell) { return static_cast<std::size_t>(cell & (cells - 1)); }

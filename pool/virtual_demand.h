@@ -1,14 +1,15 @@
 #pragma once
 // The demand of a pool as if nobody had to wait: every transaction is put at the time of its arrival for as
-// long as it held a server, [arrival, arrival + holding). A full pool never shows more than its own size; this
-// does. Belongs to one thread (part of a Meter).
+// long as it held a server, [arrival, arrival + holding). A full pool never shows more than its own size;
+// this does. Belongs to one thread (part of a Meter).
 //
 // While nobody waits, it is simply the number of servers in use. The first client that waits switches on a
 // ring of cells of 1 ms (a difference array, 256 KiB, allocated then): +1 in the cell of the arrival when a
 // client is served, -1 in the cell of its virtual end when it is done. The level of a cell is the number in
-// use at the cell's end. Cells count for good once they are 60 s old, or as soon as nobody waits and everybody
-// who waited is done, when the ring is switched off again. Hence
-//  - waits up to 60 s are exact to a cell; what a longer wait would put into cells that are already final goes
+// use at the cell's end. Cells count for good once they are 60 s old, or as soon as nobody waits and
+// everybody who waited is done, when the ring is switched off again. Hence
+//  - waits up to 60 s are exact to a cell; what a longer wait would put into cells that are already final
+//  goes
 //    into the oldest open cell;
 //  - a transaction may last as long as it likes;
 //  - a client that gave up counts as one typical transaction from its arrival, but for 30 s from now at most.
@@ -54,19 +55,19 @@ class VirtualDemand {
   void advance(Instant limit);
   void pass(Instant to);
 
-  LevelTimes times_;                 // of the oldest window that is not finished, up to cursor_
-  Instant cursor_;                   // all before it is final
-  std::int64_t level_ = 0;           // at cursor_
-  int in_use_ = 0;                   // really, now
-  std::vector<Instant> cuts_;        // ends of windows that cursor_ has not reached
+  LevelTimes times_;           // of the oldest window that is not finished, up to cursor_
+  Instant cursor_;             // all before it is final
+  std::int64_t level_ = 0;     // at cursor_
+  int in_use_ = 0;             // really, now
+  std::vector<Instant> cuts_;  // ends of windows that cursor_ has not reached
   std::vector<LevelTimes> finished_;
 
   bool on_ = false;
-  bool used_ = false;                // since the last cut
+  bool used_ = false;  // since the last cut
   std::vector<std::int16_t> ring_;
-  std::int64_t last_cell_ = 0;       // none behind it has been written
+  std::int64_t last_cell_ = 0;  // none behind it has been written
   int waiting_ = 0;
-  int late_ = 0;                     // transactions under way whose clients waited
+  int late_ = 0;  // transactions under way whose clients waited
   Instant imputed_until_{};
 };
 

@@ -62,6 +62,11 @@ std::uint64_t MinuteWindow::abandoned() const {
   return sum;
 }
 
+bool MinuteWindow::covers_virtual() const {
+  const Duration enough = std::min<Duration>(active() / 2, std::chrono::seconds(10));
+  return virtual_demand.total() - idle >= enough;
+}
+
 LevelTimes MinuteWindow::demand() const {
   LevelTimes times = covers_virtual() ? virtual_demand : held;
   times.remove_idle(idle);

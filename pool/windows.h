@@ -36,11 +36,11 @@ struct WaitTotal {
 // Whether more clients at the pool mean fewer arrivals: sums for the regression of the arrival rate on the
 // number of clients that wait or are served. Independent of the unit of the level.
 struct ArrivalTrend {
-  double time = 0;                 // seconds
-  double level_time = 0;           // level * seconds
+  double time = 0;        // seconds
+  double level_time = 0;  // level * seconds
   double level_squared_time = 0;
   double arrivals = 0;
-  double arrival_levels = 0;       // sum of the levels that arrivals met
+  double arrival_levels = 0;  // sum of the levels that arrivals met
 
   void add_time(int level, Duration span);
   void add_arrival(int level) {
@@ -63,11 +63,12 @@ struct MinuteWindow {
   std::uint64_t completions = 0;  // servers given back
   std::array<WaitTotal, wait_reasons> waits_by_reason{};
   std::array<std::uint64_t, give_ups> gave_up{};
-  PackedHistogram waits;          // of all who were served, zeros included
+  PackedHistogram waits;  // of all who were served, zeros included
 
-  LevelTimes held;            // servers in use; arrivals and completions at each level
-  LevelTimes virtual_demand;  // the same as if nobody had waited; its total() says how much of the window is known
-  bool virtual_final = true;  // false: clients still waited, and there is more to come
+  LevelTimes held;  // servers in use; arrivals and completions at each level
+  LevelTimes
+      virtual_demand;  // the same as if nobody had waited; its total() says how much of the window is known
+  bool virtual_final = true;       // false: clients still waited, and there is more to come
   Duration executing{};            // connection-time in which PostgreSQL had something to do
   Duration idle_in_transaction{};  // connection-time in which it waited for the client
   double holding_seconds = 0;      // sum over completions
@@ -87,7 +88,8 @@ struct MinuteWindow {
   double offered_load() const;
   // Virtual demand over the active time; what was held when nothing of it is known.
   LevelTimes demand() const;
-  bool covers_virtual() const { return virtual_demand.total() * 2 >= duration; }
+  // Whether enough of the virtual demand is known to stand for the window.
+  bool covers_virtual() const;
 };
 
 using WindowRef = std::shared_ptr<const MinuteWindow>;

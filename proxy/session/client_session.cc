@@ -1,5 +1,7 @@
 #include "proxy/session/client_session.h"
 
+#include <utility>
+
 #include "protocol/backend.h"
 #include "protocol/message.h"
 #include "protocol/reader.h"
@@ -214,7 +216,7 @@ void ClientSession::leave(const std::string& why) {
     left_queue();
     pool_->meter.abandoned(use_, GaveUp::gone, engine_.now());
   }
-  if (server_ != nullptr) server_->abandon(!framer_.at_boundary());
+  if (server_ != nullptr) std::exchange(server_, nullptr)->abandon(!framer_.at_boundary());
   if (pool_ != nullptr) --pool_->clients;
   held_.clear(engine_.chunks());
   if (key_.pid != 0) engine_.revoke_cancel_key(key_);
@@ -284,7 +286,6 @@ void ClientSession::parameter_corrected(Bytes name, Bytes value) {
 
 void ClientSession::unlinked() {
   server_ = nullptr;
-  if (gone_) return;
   engine_.set_reading(*this, true);
   if (login_) login_->parameters_checked();
 }
@@ -296,6 +297,7 @@ void ClientSession::server_takes_more() {
 }
 
 void ClientSession::server_lost(const ErrorText& error, bool told) {
+  server_ = nullptr;
   if (gone_) return;
   if (!told) engine_.send_copy(*this, error_response("FATAL", error));
   leave("its server connection was lost");

@@ -7,6 +7,7 @@
 #include "protocol/message.h"
 #include "proxy/session/canceler.h"
 #include "proxy/session/client_session.h"
+#include "proxy/session/plant.h"
 #include "proxy/session/server_login.h"
 #include "proxy/session/worker_engine.h"
 
@@ -32,6 +33,7 @@ const Framer::Types gathered = [] {
 
 // PostgreSQL's messages have no limits of their own towards a frontend but that of a palloc.
 std::optional<std::uint32_t> backend_limit(char type) {
+  if (type == 'S') return gathered_limit;  // values have any length, whatever libpq thinks of it
   const auto limit = backend_body_limit(type);
   return limit && gathered.test(static_cast<unsigned char>(type)) ? std::min(*limit, gathered_limit) : limit;
 }
@@ -156,6 +158,7 @@ void ServerSession::on_bytes(Bytes bytes) {
 
 void ServerSession::serve(const Piece& piece) {
   if (piece.first) {
+    unasked_ = ledger_.empty() && !ledger_.skipping() && !ledger_.uncertain();
     verdict_ = ledger_.received(piece.type);
     if (verdict_.action == Verdict::Action::violation) {
       condemn(CloseReason::out_of_step,
@@ -200,8 +203,7 @@ void ServerSession::error_reported(Bytes body) {
   if (verdict_.action == Verdict::Action::swallow && !synchronising_.empty())
     synchronise_error_ = error_text(body);
   // An error when nothing was asked, or a fatal one: nothing follows but the end of the connection.
-  if (!fatal && running()) return;
-  if (!fatal && ledger_.uncertain()) return;
+  if (!fatal && !unasked_) return;
   told_fatal_ = verdict_.action == Verdict::Action::forward && client_ != nullptr;
   if (client_ == nullptr) log(LogLevel::info, "the server says: " + std::string(fields.message));
   condemn(CloseReason::fatal_error, error_text(body));
@@ -231,13 +233,15 @@ void ServerSession::look_for_rest() {
     return;
   if (!ledger_.settled()) return;
   if (client_ != nullptr) {
-    if (in_transaction() || !client_->at_boundary()) return;
+    if ((in_transaction() && !planted(Bug::release_too_early)) || !client_->at_boundary()) return;
+    ClientSession& client = *client_;
     unlink();
     pool_.meter.released(use_, engine_.now());
+    client.unlinked();
   } else if (state_ == ServerState::resetting && in_transaction()) {
     return reset_further();
   }
-  if (cancels_ > 0) {
+  if (cancels_ > 0 && !planted(Bug::cancel_wrong_server)) {
     if (state_ != ServerState::canceling) {
       if (state_ == ServerState::resetting) --pool_.resetting;
       ++pool_.canceling;
@@ -265,7 +269,7 @@ void ServerSession::join(ClientSession& client, const Use& use) {
   told_fatal_ = rolled_back_ = false;
   ++request_;
   pool_.meter.linked(use_, engine_.now());
-  if (client.parameters() != parameters_) synchronise(client);
+  if (client.parameters() != parameters_ && !planted(Bug::forget_parameter_sync)) synchronise(client);
 }
 
 void ServerSession::synchronise(ClientSession& client) {
@@ -300,7 +304,7 @@ void ServerSession::synchronised() {
 void ServerSession::forward(const Piece& piece) {
   if (piece.first) {
     if (!ledger_.skipping() || piece.type == 'S') start_query(piece.type);
-    ledger_.sent(piece.type);
+    if (!planted(Bug::drop_ledger_entry) || piece.type != 'E') ledger_.sent(piece.type);
     PoolTotals& totals = pool_.meter.totals();
     if (piece.type == 'P') ++totals.client_parse_count, ++totals.server_parse_count;
     if (piece.type == 'B') ++totals.bind_count;
@@ -336,14 +340,12 @@ void ServerSession::on_drained() {
 // ---- the end of a link ----
 
 void ServerSession::unlink() {
-  ClientSession* const client = client_;
   client_ = nullptr;
   synchronising_.clear();
   synchronise_error_.reset();
   batch_open_ = false;
   ++request_;
   engine_.set_reading(*this, true);
-  if (client != nullptr) client->unlinked();
 }
 
 void ServerSession::abandon(bool unfinished) {

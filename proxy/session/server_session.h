@@ -98,6 +98,7 @@ class ServerSession final : public Connection {
   Ledger ledger_;
   Verdict verdict_;
   char transaction_ = 'I';
+  bool unasked_ = false;       // the present message came when nothing was owed
   bool told_fatal_ = false;   // the client has been sent the server's own last words
   bool rolled_back_ = false;  // the rollback after an abandonment has been sent
   bool batch_open_ = false;   // extended messages have been sent, and no Sync behind them

@@ -5,6 +5,7 @@
 
 #include "proxy/session/client_login.h"
 #include "proxy/session/client_session.h"
+#include "proxy/session/plant.h"
 #include "proxy/session/server_session.h"
 
 namespace pgweir {
@@ -60,7 +61,9 @@ void WorkerEngine::flush() {
   for (std::size_t i = 0; i < dirty_.size(); ++i) {
     Connection& connection = *dirty_[i];
     connection.dirty_ = false;
-    if (!connection.ended_) host_.write(connection.id(), connection.out());
+    if (connection.ended_) continue;
+    host_.write(connection.id(), connection.out());
+    if (connection.out().below_low()) connection.on_drained();
   }
   dirty_.clear();
   arena_.reset();
@@ -149,7 +152,6 @@ ConnId WorkerEngine::on_accept(PeerAddress peer) {
 bool WorkerEngine::take_client_slot(ClientSession& client) {
   if (client_slots_ > 0) {
     --client_slots_;
-    ++clients_in_use_;
     return true;
   }
   slot_wishes_.push_back(client.id());
@@ -162,7 +164,6 @@ bool WorkerEngine::take_client_slot(ClientSession& client) {
 }
 
 void WorkerEngine::give_client_slot() {
-  --clients_in_use_;
   if (workers_ == 1) {
     ++client_slots_;
   } else {
@@ -182,7 +183,6 @@ void WorkerEngine::on_mail(ClientSlotsGranted& mail) {
     slot_wishes_.pop_front();
     if (client == nullptr || client->login() == nullptr) continue;
     --client_slots_;
-    ++clients_in_use_;
     client->login()->on_client_slot(true, mail.in_use);
   }
   if (mail.slots == 0) {
@@ -432,7 +432,7 @@ void WorkerEngine::refuse_expired(PoolEntry& pool) {
   for (int left = pool.shard.waiting(); left > 0; --left) {
     const int waiting = pool.shard.waiting();
     const auto waiter = pool.shard.expired(now_);
-    if (!waiter) return;
+    if (!waiter || planted(Bug::forget_wait_deadline)) return;
     std::string detail = "Pool " + pool.route.database + "/" + pool.route.user + ": " +
                          std::to_string(pool.shard.busy()) + " of " +
                          std::to_string(pool.shard.limits().size) + " servers in use, " +
@@ -504,7 +504,7 @@ void WorkerEngine::on_mail(AdoptServer& mail) {
 void WorkerEngine::on_mail(SlotsGranted& mail) {
   const auto found = pools_.find(mail.route);
   if (found == pools_.end()) return host_.post_control(SlotsReturned{id_, mail.route, mail.slots});
-  found->second->shard.granted(mail.slots);
+  found->second->shard.granted(mail.slots + (planted(Bug::one_slot_too_many) ? 1 : 0));
   touch(*found->second);
 }
 

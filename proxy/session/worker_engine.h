@@ -153,7 +153,6 @@ class WorkerEngine {
   std::uint64_t tickets_ = 0;
 
   int client_slots_ = 0;  // granted and not in use
-  int clients_in_use_ = 0;
   bool client_slots_asked_ = false;
   std::deque<ConnId> slot_wishes_;
 

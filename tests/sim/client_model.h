@@ -13,11 +13,11 @@ namespace pgweir {
 
 // What a run allows besides PostgreSQL's own replies.
 struct ClientRules {
-  bool direct = false;         // no proxy in between
-  bool servers_fail = false;   // servers die, cannot be reached, or refuse connections
-  bool clients_fail = false;   // links of clients break
-  bool waits_end = false;      // query_wait_timeout is short enough to be met
-  bool logins_refused = false; // client limits or login times are short
+  bool direct = false;          // no proxy in between
+  bool servers_fail = false;    // servers die, cannot be reached, or refuse connections
+  bool clients_fail = false;    // links of clients break
+  bool waits_end = false;       // query_wait_timeout is short enough to be met
+  bool logins_refused = false;  // client limits or login times are short
 };
 
 class ClientModel {

@@ -21,7 +21,9 @@ void ClientScript::send(Actions& out, char type, std::string body) {
   out.push_back({.kind = Action::Kind::send, .message = {type, std::move(body)}});
 }
 
-void ClientScript::query(Actions& out, const std::string& text) { send(out, 'Q', Writer().cstring(text).take()); }
+void ClientScript::query(Actions& out, const std::string& text) {
+  send(out, 'Q', Writer().cstring(text).take());
+}
 
 void ClientScript::maybe_wait(Actions& out) {
   if (!style_.pipelines || random_.chance(700)) wait(out);
@@ -34,33 +36,42 @@ void ClientScript::maybe_pause(Actions& out) {
 }
 
 std::string ClientScript::ask() {
-  std::string text = mark() + "ask rows " + std::to_string(random_.chance(50) ? random_.between(20, 60) : random_.between(0, 4));
+  std::string text = mark() + "ask rows " +
+                     std::to_string(random_.chance(50) ? random_.between(20, 60) : random_.between(0, 4));
   if (random_.chance(400)) text += " size " + std::to_string(random_.between(1, 60));
   if (style_.large && random_.chance(100)) text += " size " + std::to_string(random_.between(1000, 20000));
-  if (random_.chance(250)) text += " sleep " + std::to_string(random_.between(1, random_.chance(50) ? 400 : 15));
+  if (random_.chance(250))
+    text += " sleep " + std::to_string(random_.between(1, random_.chance(50) ? 400 : 15));
   if (random_.chance(60)) text += " error";
   if (random_.chance(60)) text += " notice";
-  if (style_.large && random_.chance(30)) text += std::string(static_cast<std::size_t>(random_.between(5000, 100000)), ' ');
+  if (style_.large && random_.chance(30))
+    text += std::string(static_cast<std::size_t>(random_.between(5000, 100000)), ' ');
   return text;
 }
 
-std::string ClientScript::slow_ask() { return mark() + "ask rows 2 sleep " + std::to_string(random_.between(20, 800)); }
+std::string ClientScript::slow_ask() {
+  return mark() + "ask rows 2 sleep " + std::to_string(random_.between(20, 800));
+}
 
 std::string ClientScript::set() {
   const std::string text = mark() + "SET ";
   switch (random_.below(6)) {
     case 0:
-      return text + "TimeZone = " + quoted(random_.pick<Bytes>({"Europe/Berlin", "UTC", "Asia/Tokyo", "America/New_York"}));
+      return text + "TimeZone = " +
+             quoted(random_.pick<Bytes>({"Europe/Berlin", "UTC", "Asia/Tokyo", "America/New_York"}));
     case 1:
-      return text + "DateStyle TO " + quoted(random_.pick<Bytes>({"ISO, MDY", "ISO, DMY", "German, DMY", "SQL, MDY"}));
+      return text + "DateStyle TO " +
+             quoted(random_.pick<Bytes>({"ISO, MDY", "ISO, DMY", "German, DMY", "SQL, MDY"}));
     case 2:
       return text + "IntervalStyle = " + random_.pick<std::string>({"postgres", "iso_8601", "sql_standard"});
     case 3:
       return text + "no_such_parameter = 1";
     case 4:
-      return text + "application_name = " + quoted(std::string(static_cast<std::size_t>(random_.between(0, 300)), 'n'));
+      return text + "application_name = " +
+             quoted(std::string(static_cast<std::size_t>(random_.between(0, 300)), 'n'));
     default:
-      return text + "application_name = " + quoted(random_.pick<Bytes>({"", "it's", "back\\slash", "a;b", "plain"}));
+      return text +
+             "application_name = " + quoted(random_.pick<Bytes>({"", "it's", "back\\slash", "a;b", "plain"}));
   }
 }
 
@@ -109,7 +120,8 @@ void ClientScript::simple(Actions& out) {
 
 // Parse, Bind and Execute of one statement, with some of what drivers add.
 void ClientScript::extended_one(Actions& out, const std::string& text, std::uint32_t limit) {
-  const std::string name = random_.chance(150) ? "s" + std::to_string(client_) + "_" + std::to_string(serial_) : "";
+  const std::string name =
+      random_.chance(150) ? "s" + std::to_string(client_) + "_" + std::to_string(serial_) : "";
   const std::string portal = random_.chance(100) ? "p" + std::to_string(serial_) : "";
   send(out, 'P', Writer().cstring(name).cstring(text).u16(0).take());
   if (random_.chance(200)) send(out, 'D', Writer().u8('S').cstring(name).take());
@@ -137,7 +149,8 @@ void ClientScript::batch(Actions& out, bool flushes) {
 
 void ClientScript::pipeline(Actions& out) {
   const bool flushes = random_.chance(150);
-  for (int batches = random_.chance(300) ? random_.between(2, 5) : 1; batches > 0; --batches) batch(out, flushes);
+  for (int batches = random_.chance(300) ? random_.between(2, 5) : 1; batches > 0; --batches)
+    batch(out, flushes);
 }
 
 void ClientScript::transaction(Actions& out) {
@@ -165,7 +178,8 @@ void ClientScript::copy_in(Actions& out) {
   const std::string row = owner_mark({client_, serial_});
   if (random_.chance(600)) out.push_back({.kind = Action::Kind::wait_copy});
   for (int rows = random_.between(0, 6); rows > 0; --rows) {
-    const int size = style_.large && random_.chance(100) ? random_.between(1000, 30000) : random_.between(0, 50);
+    const int size =
+        style_.large && random_.chance(100) ? random_.between(1000, 30000) : random_.between(0, 50);
     const bool bad = !style_.cancels && random_.chance(40);
     send(out, 'd', row + (bad ? "bad " : "row ") + std::string(static_cast<std::size_t>(size), '.'));
     if (random_.chance(50)) send(out, random_.chance(500) && !style_.cancels ? 'S' : 'H');
@@ -179,8 +193,9 @@ void ClientScript::copy_in(Actions& out) {
 }
 
 // Drivers that do not know that a statement is a COPY send Sync behind Execute, before any data; the server
-// ignores it during COPY. Another one follows the data. (Whether such a Sync is answered when a cancel ends the
-// COPY depends on what the server had read by then, which no model can know: so not together with cancels.)
+// ignores it during COPY. Another one follows the data. (Whether such a Sync is answered when a cancel ends
+// the COPY depends on what the server had read by then, which no model can know: so not together with
+// cancels.)
 void ClientScript::copy_in_extended(Actions& out) {
   extended_one(out, mark() + "copy_in");
   // Where the messages of extended_one come behind Execute, COPY would take them for a violation.
@@ -198,7 +213,8 @@ void ClientScript::copy_in_extended(Actions& out) {
 
 void ClientScript::copy_out(Actions& out) {
   std::string text = mark() + "copy_out rows " + std::to_string(random_.between(0, 10)) + " size " +
-                     std::to_string(style_.large && random_.chance(200) ? random_.between(1000, 20000) : random_.between(0, 80));
+                     std::to_string(style_.large && random_.chance(200) ? random_.between(1000, 20000)
+                                                                        : random_.between(0, 80));
   if (random_.chance(100)) text += " error";
   if (random_.chance(500)) return query(out, text);
   extended_one(out, text);

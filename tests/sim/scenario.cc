@@ -61,7 +61,8 @@ Settings draw_settings(SeededRandom& random, int workers, ServerAuth auth) {
 }
 
 ConnectionLimits limits_of(const Settings& settings) {
-  ConnectionLimits limits{.pool = {}, .database = settings.pool.max_db_connections, .user = settings.pool.max_user_connections};
+  ConnectionLimits limits{
+      .pool = {}, .database = settings.pool.max_db_connections, .user = settings.pool.max_user_connections};
   for (const char* name : databases) {
     const DatabaseSettings& database = *settings.find_database(name);
     limits.pool[name] = database.pool_size.value_or(settings.pool.default_pool_size) +
@@ -73,7 +74,8 @@ ConnectionLimits limits_of(const Settings& settings) {
 Weather draw_weather(SeededRandom& random) {
   return {.latency = random.pick<Duration>({0us, 50us, 500us, 5ms}),
           .buffer = random.pick<std::size_t>({200, 2000, 16384, 65536, 262144}),
-          .split = random.pick({Weather::Split::whole, Weather::Split::random, Weather::Split::random, Weather::Split::tiny})};
+          .split = random.pick(
+              {Weather::Split::whole, Weather::Split::random, Weather::Split::random, Weather::Split::tiny})};
 }
 
 // Swarm: about a third of the seeds have no faults at all, and the others some kinds of them.
@@ -131,7 +133,8 @@ Scenario draw_scenario(const ScenarioWish& wish) {
   scenario.weather = draw_weather(random);
   scenario.mail_latency = random.pick<Duration>({0us, 20us, 1ms});
   scenario.faults = draw_faults(random);
-  scenario.until = wish.until > Duration::zero() ? wish.until : std::chrono::milliseconds(random.between(500, 4000));
+  scenario.until =
+      wish.until > Duration::zero() ? wish.until : std::chrono::milliseconds(random.between(500, 4000));
   scenario.clients = draw_clients(random, scenario.weather);
 
   ClientRules& rules = scenario.rules;
@@ -139,7 +142,8 @@ Scenario draw_scenario(const ScenarioWish& wish) {
   rules.servers_fail = scenario.faults.any_server();
   rules.clients_fail = scenario.faults.cut_clients;
   rules.waits_end = settings->pool.query_wait_timeout > 0ms && settings->pool.query_wait_timeout < 60s;
-  rules.logins_refused = settings->pool.max_client_conn < 20 || settings->pool.client_login_timeout < 30s || rules.waits_end;
+  rules.logins_refused =
+      settings->pool.max_client_conn < 20 || settings->pool.client_login_timeout < 30s || rules.waits_end;
   if (wish.direct) scenario.limits = {};
   return scenario;
 }
@@ -148,16 +152,19 @@ std::string describe(const Scenario& scenario) {
   const PoolSettings& pool = scenario.settings->pool;
   const Faults& faults = scenario.faults;
   const auto ms = [](Duration d) { return std::to_string(micros(d) / 1000) + "ms"; };
-  std::string text = std::to_string(scenario.clients.size()) + " clients, " + std::to_string(scenario.settings->workers) + " workers, pool " +
-                     std::to_string(scenario.settings->find_database("shop")->pool_size.value_or(pool.default_pool_size)) + "/" +
-                     std::to_string(pool.default_pool_size) + ", reserve " + std::to_string(pool.reserve_pool_size) + ", min " +
-                     std::to_string(pool.min_pool_size) + ", db max " + std::to_string(pool.max_db_connections) + ", user max " +
-                     std::to_string(pool.max_user_connections) + ", clients max " + std::to_string(pool.max_client_conn) +
-                     ", wait " + ms(pool.query_wait_timeout) + ", idle " + ms(pool.server_idle_timeout) + ", lifetime " +
-                     ms(pool.server_lifetime) + ", connect " + ms(pool.server_connect_timeout) + ", latency " +
-                     std::to_string(micros(scenario.weather.latency)) + "us, buffers " + std::to_string(scenario.weather.buffer) +
-                     ", split " + std::to_string(static_cast<int>(scenario.weather.split)) + ", auth " +
-                     std::to_string(static_cast<int>(scenario.auth)) + ", faults";
+  std::string text =
+      std::to_string(scenario.clients.size()) + " clients, " + std::to_string(scenario.settings->workers) +
+      " workers, pool " +
+      std::to_string(scenario.settings->find_database("shop")->pool_size.value_or(pool.default_pool_size)) +
+      "/" + std::to_string(pool.default_pool_size) + ", reserve " + std::to_string(pool.reserve_pool_size) +
+      ", min " + std::to_string(pool.min_pool_size) + ", db max " + std::to_string(pool.max_db_connections) +
+      ", user max " + std::to_string(pool.max_user_connections) + ", clients max " +
+      std::to_string(pool.max_client_conn) + ", wait " + ms(pool.query_wait_timeout) + ", idle " +
+      ms(pool.server_idle_timeout) + ", lifetime " + ms(pool.server_lifetime) + ", connect " +
+      ms(pool.server_connect_timeout) + ", latency " + std::to_string(micros(scenario.weather.latency)) +
+      "us, buffers " + std::to_string(scenario.weather.buffer) + ", split " +
+      std::to_string(static_cast<int>(scenario.weather.split)) + ", auth " +
+      std::to_string(static_cast<int>(scenario.auth)) + ", faults";
   if (faults.cut_clients) text += " cut-clients";
   if (faults.cut_servers) text += " cut-servers";
   if (faults.stalls) text += " stalls";

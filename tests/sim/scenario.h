@@ -21,7 +21,8 @@ struct Faults {
   unsigned refuse_of_thousand = 0, silent_of_thousand = 0, login_stall_of_thousand = 0;
 
   bool any_server() const {
-    return cut_servers || kill_backends || crashes || few_connections || refuse_of_thousand + silent_of_thousand + login_stall_of_thousand > 0;
+    return cut_servers || kill_backends || crashes || few_connections ||
+           refuse_of_thousand + silent_of_thousand + login_stall_of_thousand > 0;
   }
 };
 
@@ -42,8 +43,8 @@ struct Scenario {
 struct ScenarioWish {
   std::uint64_t seed = 1;
   bool direct = false;
-  int workers = 0;      // 0: drawn
-  Duration until{};     // 0: drawn
+  int workers = 0;   // 0: drawn
+  Duration until{};  // 0: drawn
 };
 
 Scenario draw_scenario(const ScenarioWish& wish);

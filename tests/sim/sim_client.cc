@@ -36,7 +36,8 @@ class SimClient::Canceler : public SocketUser {
   bool closed_ = false;
 };
 
-SimClient::SimClient(Schedule& schedule, SimNet& net, Checks& checks, const ClientRules& rules, const ClientTraits& traits, Connect connect)
+SimClient::SimClient(Schedule& schedule, SimNet& net, Checks& checks, const ClientRules& rules,
+                     const ClientTraits& traits, Connect connect)
     : schedule_(schedule),
       net_(net),
       checks_(checks),
@@ -59,9 +60,11 @@ bool SimClient::finished() const {
 }
 
 std::string SimClient::where() const {
-  static constexpr std::array<const char*, 6> names{"away", "asking for TLS", "logging in", "working", "leaving", "finished"};
-  std::string text = "client " + std::to_string(traits_.id) + " (" + traits_.database + "/" + traits_.user + ") is " +
-                     names[static_cast<std::size_t>(state_)] + ", " + std::to_string(units_left_) + " units left";
+  static constexpr std::array<const char*, 6> names{"away",    "asking for TLS", "logging in",
+                                                    "working", "leaving",        "finished"};
+  std::string text = "client " + std::to_string(traits_.id) + " (" + traits_.database + "/" + traits_.user +
+                     ") is " + names[static_cast<std::size_t>(state_)] + ", " + std::to_string(units_left_) +
+                     " units left";
   if (model_ && model_->doomed()) text += ", its server is lost";
   if (!plan_.empty()) text += ", at action " + std::to_string(static_cast<int>(plan_.front().kind));
   if (!finished() && state_ == State::finished) text += ", a cancel connection is open";
@@ -69,7 +72,8 @@ std::string SimClient::where() const {
 }
 
 void SimClient::fail(const std::string& reason) {
-  schedule_.fail("client " + std::to_string(traits_.id) + " (" + traits_.database + "/" + traits_.user + "): " + reason);
+  schedule_.fail("client " + std::to_string(traits_.id) + " (" + traits_.database + "/" + traits_.user +
+                 "): " + reason);
 }
 
 // Calls back unless the session has ended by then.
@@ -91,7 +95,7 @@ void SimClient::connect() {
   in_ = {};
   out_.clear();
   plan_.clear();
-  pausing_ = close_when_sent_ = false;
+  pausing_ = reading_due_ = close_when_sent_ = false;
   model_.reset();
   settings_ = default_settings();
   units_in_session_ = random_.between(1, random_.chance(300) ? 2 : 12);
@@ -112,14 +116,23 @@ void SimClient::connect() {
 void SimClient::send_startup() {
   state_ = State::login;
   Writer out;
-  out.begin(0).u32(196608).cstring("user").cstring(traits_.user).cstring("database").cstring(traits_.database);
+  out.begin(0)
+      .u32(196608)
+      .cstring("user")
+      .cstring(traits_.user)
+      .cstring("database")
+      .cstring(traits_.database);
   settings_["session_authorization"] = traits_.user;
   const auto set = [&](Bytes sent_as, const char* name, Bytes value) {
     out.cstring(sent_as).cstring(value);
     settings_[name] = value;
   };
-  if (random_.chance(700)) set("application_name", "application_name", random_.pick<Bytes>({"app", "it's", "other app", "back\\slash"}));
-  if (random_.chance(300)) set(random_.chance(500) ? "TimeZone" : "timezone", "TimeZone", random_.pick<Bytes>({"Europe/Paris", "UTC"}));
+  if (random_.chance(700))
+    set("application_name", "application_name",
+        random_.pick<Bytes>({"app", "it's", "other app", "back\\slash"}));
+  if (random_.chance(300))
+    set(random_.chance(500) ? "TimeZone" : "timezone", "TimeZone",
+        random_.pick<Bytes>({"Europe/Paris", "UTC"}));
   if (random_.chance(150)) set("DateStyle", "DateStyle", "ISO, YMD");
   if (random_.chance(150)) set("client_encoding", "client_encoding", random_.pick<Bytes>({"UTF8", "LATIN1"}));
   if (random_.chance(50)) out.cstring("extra_float_digits").cstring("2");
@@ -171,6 +184,7 @@ void SimClient::read_some() {
 void SimClient::handle(const Message& message) {
   if (state_ == State::login) return handle_login(message);
   if (state_ != State::working) return;
+  schedule_.trace("client %d gets %s", traits_.id, describe(message).substr(0, 100).c_str());
   if (!model_->received(message)) return fail(model_->why());
 }
 
@@ -264,7 +278,8 @@ bool SimClient::run(const Action& action) {
       cancel(false);
       return true;
     case Action::Kind::wait_cancel:
-      if (std::all_of(cancelers_.begin(), cancelers_.end(), [](const auto& one) { return one->closed(); })) return true;
+      if (std::all_of(cancelers_.begin(), cancelers_.end(), [](const auto& one) { return one->closed(); }))
+        return true;
       // Nobody tells when a cancel connection closes.
       later(1ms, &SimClient::advance);
       return false;
@@ -319,7 +334,8 @@ void SimClient::cut_short() {
   schedule_.trace("client %d leaves in the middle", traits_.id);
   if (state_ == State::working && random_.chance(400)) {
     // Part of one more message.
-    const std::string last(Writer().begin('Q').cstring(owner_mark({traits_.id, script_.next_serial()}) + "ask").end().view());
+    const std::string last(
+        Writer().begin('Q').cstring(owner_mark({traits_.id, script_.next_serial()}) + "ask").end().view());
     out_ += last.substr(0, random_.below(last.size()));
   }
   state_ = State::leaving;
@@ -342,13 +358,19 @@ void SimClient::finish_leaving() {
 // The connection was ended from the other side.
 void SimClient::over(StreamState state) {
   const bool cut = net_.cut(socket_);
-  const bool was_idle = state_ == State::working && model_->idle();
-  const bool excused = state_ == State::leaving || cut || (state_ == State::working && model_->doomed()) ||
-                       (state_ != State::working && (rules_.servers_fail || rules_.logins_refused)) ||
-                       (rules_.servers_fail && !was_idle);
+  const bool was_idle = !rules_.direct && state_ == State::working && model_->idle();
+  const bool working = state_ == State::working;
+  // A message that has begun leaves no room for an error.
+  const bool told = working && (model_->doomed() || in_.size() > 0 || state == StreamState::broken);
+  const bool excused = state_ == State::leaving || cut || (working && model_->doomed()) ||
+                       (!working && (rules_.servers_fail || rules_.logins_refused)) ||
+                       (rules_.servers_fail && !was_idle && told);
   net_.close(socket_);
-  schedule_.trace("client %d %s", traits_.id, state == StreamState::broken ? "sees a broken link" : "is closed");
-  if (!excused) return fail(std::string("the connection was closed ") + (was_idle ? "while it was idle" : "in the middle of things"));
+  schedule_.trace("client %d %s", traits_.id,
+                  state == StreamState::broken ? "sees a broken link" : "is closed");
+  if (!excused)
+    return fail(std::string("the connection was closed ") +
+                (was_idle ? "while it was idle" : "in the middle of things"));
   ++checks_.counts.lost_sessions;
   session_over();
 }

@@ -23,7 +23,7 @@ struct ClientTraits {
   int units = 10;            // of work until it has finished
   bool slow_reader = false;  // reads little at a time
   bool rude = false;         // leaves in the middle of things
-  ScriptStyle style;
+  ScriptStyle style{};
 };
 
 class SimClient : public SocketUser {
@@ -31,7 +31,8 @@ class SimClient : public SocketUser {
   // Starts a connection to the server or the proxy; the client's end.
   using Connect = std::function<SocketId(SocketUser*)>;
 
-  SimClient(Schedule& schedule, SimNet& net, Checks& checks, const ClientRules& rules, const ClientTraits& traits, Connect connect);
+  SimClient(Schedule& schedule, SimNet& net, Checks& checks, const ClientRules& rules,
+            const ClientTraits& traits, Connect connect);
   ~SimClient() override;
 
   void start(Duration delay);

@@ -11,7 +11,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// Mail from one sender to one receiver: each delivery takes the oldest, so the order stays whatever the delays.
+// Mail from one sender to one receiver: each delivery takes the oldest, so the order stays whatever the
+// delays.
 template <class Mail>
 using Lane = std::deque<Mail>;
 
@@ -25,7 +26,8 @@ class SimProxy::Worker : public Host, public SocketUser {
       : proxy_(proxy),
         id_(id),
         random_(proxy.random_.fork()),
-        core_(id, proxy.scenario_.settings->workers, *this, proxy.scenario_.settings, secret, proxy.schedule_.now()) {}
+        core_(id, proxy.scenario_.settings->workers, *this, proxy.scenario_.settings, secret,
+              proxy.schedule_.now()) {}
 
   // What has happened and waits for the next turn.
   struct Accepted {
@@ -59,7 +61,8 @@ class SimProxy::Worker : public Host, public SocketUser {
   void arm_timer();
 
   void on_readable(SocketId socket) override {
-    if (const auto found = by_socket_.find(socket); found != by_socket_.end()) return add(Readable{found->second});
+    if (const auto found = by_socket_.find(socket); found != by_socket_.end())
+      return add(Readable{found->second});
     // A connection that only waits for its last bytes to be taken.
     char space[256];
     while (proxy_.net_.read(socket, space) > 0) {
@@ -67,7 +70,8 @@ class SimProxy::Worker : public Host, public SocketUser {
     if (proxy_.net_.state(socket) != StreamState::open) finish(socket);
   }
   void on_writable(SocketId socket) override {
-    if (const auto found = by_socket_.find(socket); found != by_socket_.end()) return add(Writable{found->second});
+    if (const auto found = by_socket_.find(socket); found != by_socket_.end())
+      return add(Writable{found->second});
     linger(socket);
   }
 
@@ -85,8 +89,9 @@ class SimProxy::Worker : public Host, public SocketUser {
     for (char& c : bytes) c = static_cast<char>(random_.next());
   }
   void log(LogLine line) override {
-    proxy_.schedule_.trace("worker %u log %c%llu %s/%s: %s", id_.value, line.side, static_cast<unsigned long long>(line.connection),
-                           line.database.c_str(), line.user.c_str(), printable(line.text, 160).c_str());
+    proxy_.schedule_.trace("worker %u log %c%llu %s/%s: %s", id_.value, line.side,
+                           static_cast<unsigned long long>(line.connection), line.database.c_str(),
+                           line.user.c_str(), printable(line.text, 160).c_str());
   }
 
  private:
@@ -133,7 +138,9 @@ class SimProxy::Worker : public Host, public SocketUser {
 class SimProxy::Control : public ControlHost {
  public:
   explicit Control(SimProxy& proxy)
-      : proxy_(proxy), core_(proxy.scenario_.settings->workers, *this, proxy.scenario_.settings, proxy.schedule_.now(), 1'700'000'000s) {}
+      : proxy_(proxy),
+        core_(proxy.scenario_.settings->workers, *this, proxy.scenario_.settings, proxy.schedule_.now(),
+              1'700'000'000s) {}
 
   void add(ControlMail mail) {
     mail_.push_back(std::move(mail));
@@ -157,7 +164,9 @@ class SimProxy::Control : public ControlHost {
   }
   Reloaded reload(const Settings&) override { return {proxy_.scenario_.settings, "nothing has changed"}; }
   void stop(bool) override {}
-  void log(LogLine line) override { proxy_.schedule_.trace("control log %s", printable(line.text, 160).c_str()); }
+  void log(LogLine line) override {
+    proxy_.schedule_.trace("control log %s", printable(line.text, 160).c_str());
+  }
 
  private:
   void need_turn() {
@@ -205,7 +214,9 @@ void SimProxy::Worker::turn() {
   turn_due_ = false;
   const Instant now = proxy_.schedule_.now();
   idle_turns_ = inputs_.empty() && now <= last_turn_ + 30us ? idle_turns_ + 1 : 0;
-  if (idle_turns_ > 1000) return proxy_.schedule_.fail("worker " + std::to_string(id_.value) + " spins: its next deadline does not move on");
+  if (idle_turns_ > 1000)
+    return proxy_.schedule_.fail("worker " + std::to_string(id_.value) +
+                                 " spins: its next deadline does not move on");
   last_turn_ = now;
   core_.begin_turn(now);
   // Sometimes not all that is ready is seen in one turn.
@@ -237,7 +248,10 @@ void SimProxy::Worker::arm_timer() {
 
 void SimProxy::Worker::take(Input& input) {
   if (auto* const accepted = std::get_if<Accepted>(&input)) {
-    const ConnId conn = core_.on_accept({.address = "10.1.0.1", .port = static_cast<int>(accepted->socket), .local_address = "10.0.0.1", .local_port = 6432});
+    const ConnId conn = core_.on_accept({.address = "10.1.0.1",
+                                         .port = static_cast<int>(accepted->socket),
+                                         .local_address = "10.0.0.1",
+                                         .local_port = 6432});
     own(conn, accepted->socket);
   } else if (const auto* const readable = std::get_if<Readable>(&input)) {
     take_readable(readable->conn);
@@ -260,7 +274,10 @@ void SimProxy::Worker::take_readable(ConnId conn) {
   const auto found = conns_.find(conn);
   if (found == conns_.end()) return;
   Conn& entry = found->second;
-  if (!entry.reading && !std::exchange(entry.late_read, false)) return;
+  if (!entry.reading) {
+    if (!std::exchange(entry.late_read, false)) return;
+    proxy_.net_.set_reading(entry.socket, false);
+  }
   const std::span<char> space = core_.arena().read_space();
   const std::size_t most = random_.chance(50) ? 1 + random_.below(space.size()) : space.size();
   const std::size_t size = proxy_.net_.read(entry.socket, space.first(most));
@@ -295,8 +312,10 @@ void SimProxy::Worker::take_writable(ConnId conn) {
 std::size_t SimProxy::Worker::push(SocketId socket, Outbox& outbox) {
   std::size_t total = 0;
   for (;;) {
-    const Bytes part = outbox.kept().empty() ? (outbox.fresh() == nullptr ? Bytes() : Bytes(outbox.fresh()->data, outbox.fresh()->size))
-                                             : outbox.kept().front();
+    const Bytes part =
+        outbox.kept().empty()
+            ? (outbox.fresh() == nullptr ? Bytes() : Bytes(outbox.fresh()->data, outbox.fresh()->size))
+            : outbox.kept().front();
     if (part.empty()) return total;
     const std::size_t size = proxy_.net_.write(socket, part);
     outbox.consume(core_.chunks(), size);
@@ -310,7 +329,8 @@ std::size_t SimProxy::Worker::push(SocketId socket, Outbox& outbox) {
 SimProxy::Worker::Conn* SimProxy::Worker::known(ConnId conn, const char* call) {
   const auto found = conns_.find(conn);
   if (found != conns_.end()) return &found->second;
-  proxy_.schedule_.fail(std::string("worker ") + std::to_string(id_.value) + ": " + call + " for a connection that the host does not have");
+  proxy_.schedule_.fail(std::string("worker ") + std::to_string(id_.value) + ": " + call +
+                        " for a connection that the host does not have");
   return nullptr;
 }
 
@@ -346,7 +366,13 @@ void SimProxy::Worker::dial(ConnId conn, const Endpoint& endpoint) {
     found->second.socket = ours;
     by_socket_[ours] = conn;
     proxy_.postgres_.accepted(backend, theirs);
-    add(Dialed{conn, {.connected = true, .error = {}, .peer = {.address = "10.0.0.5", .port = port, .local_address = "10.0.0.1", .local_port = static_cast<int>(ours)}}});
+    add(Dialed{conn,
+               {.connected = true,
+                .error = {},
+                .peer = {.address = "10.0.0.5",
+                         .port = port,
+                         .local_address = "10.0.0.1",
+                         .local_port = static_cast<int>(ours)}}});
   });
 }
 
@@ -369,7 +395,8 @@ void SimProxy::Worker::write(ConnId conn, Outbox& outbox) {
   Conn* const entry = known(conn, "write");
   if (entry == nullptr) return outbox.clear(core_.chunks());
   const bool owed = entry->unwritten != nullptr;
-  if (!outbox.empty() && entry->socket == no_socket) return proxy_.schedule_.fail("a write before the connection is there");
+  if (!outbox.empty() && entry->socket == no_socket)
+    return proxy_.schedule_.fail("a write before the connection is there");
   // Bytes that wait for room are not overtaken, and mostly not even tried again before there is.
   if (!owed || random_.chance(200)) push(entry->socket, outbox);
   outbox.keep(core_.chunks());
@@ -407,7 +434,8 @@ void SimProxy::Worker::close(ConnId conn, Outbox& outbox) {
   push(socket, outbox);
   std::string rest;
   while (!outbox.empty()) {
-    const Bytes part = outbox.kept().empty() ? Bytes(outbox.fresh()->data, outbox.fresh()->size) : outbox.kept().front();
+    const Bytes part =
+        outbox.kept().empty() ? Bytes(outbox.fresh()->data, outbox.fresh()->size) : outbox.kept().front();
     rest += part;
     outbox.consume(core_.chunks(), part.size());
   }
@@ -454,7 +482,8 @@ void SimProxy::Worker::post_control(ControlMail mail) {
 
 void SimProxy::Worker::derive_key(KeyWanted wanted) {
   proxy_.schedule_.after(1ms + random_.up_to(5ms), [this, wanted = std::move(wanted)] {
-    add(Key{wanted.ticket, pbkdf2(wanted.password, wanted.salt, static_cast<std::uint32_t>(wanted.iterations))});
+    add(Key{wanted.ticket,
+            pbkdf2(wanted.password, wanted.salt, static_cast<std::uint32_t>(wanted.iterations))});
   });
 }
 
@@ -467,22 +496,30 @@ void SimProxy::Worker::check() {
   for (const PoolSnapshot& pool : snapshot.pools) {
     const std::string name = pool.database + "/" + pool.user + " on worker " + std::to_string(id_.value);
     if (pool.counts.cl_waiting > 0 && pool.counts.sv_idle > 0) {
-      proxy_.schedule_.fail("I6: in " + name + " " + std::to_string(pool.counts.cl_waiting) + " clients wait while " +
-                            std::to_string(pool.counts.sv_idle) + " servers are idle");
+      proxy_.schedule_.fail("I6: in " + name + " " + std::to_string(pool.counts.cl_waiting) +
+                            " clients wait while " + std::to_string(pool.counts.sv_idle) +
+                            " servers are idle");
     }
     if (patience > 0ms && pool.oldest_wait > patience + 50ms) {
-      proxy_.schedule_.fail("I6: in " + name + " a client has waited for " + std::to_string(micros(pool.oldest_wait)) +
-                            " us, longer than query_wait_timeout");
+      proxy_.schedule_.fail("I6: in " + name + " a client has waited for " +
+                            std::to_string(micros(pool.oldest_wait)) + " us, longer than query_wait_timeout");
     }
   }
 }
 
 // ---- all of it ----
 
-SimProxy::SimProxy(Schedule& schedule, SimNet& net, SimPostgres& postgres, Checks& checks, const Scenario& scenario)
-    : schedule_(schedule), net_(net), postgres_(postgres), checks_(checks), scenario_(scenario), random_(schedule.random().fork()) {
+SimProxy::SimProxy(Schedule& schedule, SimNet& net, SimPostgres& postgres, Checks& checks,
+                   const Scenario& scenario)
+    : schedule_(schedule),
+      net_(net),
+      postgres_(postgres),
+      checks_(checks),
+      scenario_(scenario),
+      random_(schedule.random().fork()) {
   for (int i = 0; i < scenario.settings->workers; ++i) {
-    workers_.push_back(std::make_unique<Worker>(*this, WorkerId{static_cast<std::uint32_t>(i)}, "the secret of the process"));
+    workers_.push_back(std::make_unique<Worker>(*this, WorkerId{static_cast<std::uint32_t>(i)},
+                                                "the secret of the process"));
   }
   control_ = std::make_unique<Control>(*this);
   for (const auto& worker : workers_) worker->arm_timer();
@@ -496,14 +533,16 @@ Duration SimProxy::mail_delay() { return random_.up_to(scenario_.mail_latency); 
 SocketId SimProxy::connect(SocketUser* client) {
   const auto [theirs, ours] = net_.connect(LinkKind::client, client, nullptr);
   Worker* const worker = workers_[random_.below(workers_.size())].get();
-  schedule_.after(random_.up_to(scenario_.weather.latency), [worker, socket = ours] { worker->add(Worker::Accepted{socket}); });
+  schedule_.after(random_.up_to(scenario_.weather.latency),
+                  [worker, socket = ours] { worker->add(Worker::Accepted{socket}); });
   return theirs;
 }
 
 void SimProxy::drain() { control_->drain(); }
 
 bool SimProxy::drained() const {
-  return control_->drained() && std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->core().drained(); });
+  return control_->drained() && std::all_of(workers_.begin(), workers_.end(),
+                                            [](const auto& worker) { return worker->core().drained(); });
 }
 
 // Also while nothing happens: a deadline that is never set makes no event.
@@ -514,15 +553,16 @@ void SimProxy::inspect() {
     for (const PoolSnapshot& pool : worker->core().snapshot(false, false).pools) {
       slots[{pool.database, pool.user}] += pool.slots;
       if (patience > 0ms && pool.oldest_wait > patience + 100ms) {
-        schedule_.fail("I6: in " + pool.database + "/" + pool.user + " a client has waited longer than query_wait_timeout");
+        schedule_.fail("I6: in " + pool.database + "/" + pool.user +
+                       " a client has waited longer than query_wait_timeout");
       }
     }
   }
   for (const auto& [route, count] : slots) {
     const auto limit = scenario_.limits.pool.find(route.first);
     if (limit != scenario_.limits.pool.end() && count > limit->second) {
-      schedule_.fail("I3: the workers hold " + std::to_string(count) + " slots of " + route.first + "/" + route.second + ", the limit is " +
-                     std::to_string(limit->second));
+      schedule_.fail("I3: the workers hold " + std::to_string(count) + " slots of " + route.first + "/" +
+                     route.second + ", the limit is " + std::to_string(limit->second));
     }
   }
 }
@@ -531,10 +571,14 @@ std::string SimProxy::leftovers() const {
   for (const auto& worker : workers_) {
     const WorkerSnapshot snapshot = worker->core().snapshot(true, false);
     const std::string name = "worker " + std::to_string(snapshot.worker.value);
-    if (!snapshot.clients.empty()) return name + " still has " + std::to_string(snapshot.clients.size()) + " clients";
+    if (!snapshot.clients.empty())
+      return name + " still has " + std::to_string(snapshot.clients.size()) + " clients";
     if (snapshot.login_clients > 0) return name + " still has clients that log in";
     for (const PoolSnapshot& pool : snapshot.pools) {
-      if (pool.counts.sv_active + pool.counts.sv_tested + pool.counts.sv_being_canceled + pool.counts.sv_active_cancel > 0) return name + " still has busy servers in " + pool.database + "/" + pool.user;
+      if (pool.counts.sv_active + pool.counts.sv_tested + pool.counts.sv_being_canceled +
+              pool.counts.sv_active_cancel >
+          0)
+        return name + " still has busy servers in " + pool.database + "/" + pool.user;
     }
     if (const std::size_t chunks = worker->core().chunks().in_use(); chunks > 0) {
       return name + " still has " + std::to_string(chunks) + " chunks in use";
@@ -549,13 +593,17 @@ std::string SimProxy::where() const {
     const WorkerSnapshot snapshot = worker->core().snapshot(true, false);
     for (const PoolSnapshot& pool : snapshot.pools) {
       const PoolCounts& counts = pool.counts;
-      text += "  worker " + std::to_string(snapshot.worker.value) + " pool " + pool.database + "/" + pool.user + ": slots " + std::to_string(pool.slots) +
-              ", clients active " + std::to_string(counts.cl_active) + " waiting " + std::to_string(counts.cl_waiting) + ", servers active " +
-              std::to_string(counts.sv_active) + " idle " + std::to_string(counts.sv_idle) + " login " + std::to_string(counts.sv_login) +
-              " tested " + std::to_string(counts.sv_tested) + " being canceled " + std::to_string(counts.sv_being_canceled) + "\n";
+      text += "  worker " + std::to_string(snapshot.worker.value) + " pool " + pool.database + "/" +
+              pool.user + ": slots " + std::to_string(pool.slots) + ", clients active " +
+              std::to_string(counts.cl_active) + " waiting " + std::to_string(counts.cl_waiting) +
+              ", servers active " + std::to_string(counts.sv_active) + " idle " +
+              std::to_string(counts.sv_idle) + " login " + std::to_string(counts.sv_login) + " tested " +
+              std::to_string(counts.sv_tested) + " being canceled " +
+              std::to_string(counts.sv_being_canceled) + "\n";
     }
-    text += "  worker " + std::to_string(snapshot.worker.value) + ": " + std::to_string(snapshot.clients.size()) + " clients, " +
-            std::to_string(snapshot.servers.size()) + " servers\n";
+    text += "  worker " + std::to_string(snapshot.worker.value) + ": " +
+            std::to_string(snapshot.clients.size()) + " clients, " + std::to_string(snapshot.servers.size()) +
+            " servers\n";
   }
   return text;
 }

@@ -28,7 +28,8 @@ World::World(const Scenario& scenario, bool verbose)
       postgres_(schedule_, net_, checks_, scenario_.auth, plenty_of_connections) {
   if (!scenario_.direct) proxy_ = std::make_unique<SimProxy>(schedule_, net_, postgres_, checks_, scenario_);
   for (const ClientTraits& traits : scenario_.clients) {
-    clients_.push_back(std::make_unique<SimClient>(schedule_, net_, checks_, scenario_.rules, traits, [this](SocketUser* client) { return connect(client); }));
+    clients_.push_back(std::make_unique<SimClient>(schedule_, net_, checks_, scenario_.rules, traits,
+                                                   [this](SocketUser* client) { return connect(client); }));
   }
 }
 
@@ -48,13 +49,16 @@ void World::inject_fault() {
   ++checks_.counts.faults;
   switch (random_.below(6)) {
     case 0:
-      if (faults.cut_clients && net_.cut_some(LinkKind::client)) schedule_.trace("fault: the link of a client breaks");
+      if (faults.cut_clients && net_.cut_some(LinkKind::client))
+        schedule_.trace("fault: the link of a client breaks");
       break;
     case 1:
-      if (faults.cut_servers && net_.cut_some(LinkKind::server)) schedule_.trace("fault: the link of a server breaks");
+      if (faults.cut_servers && net_.cut_some(LinkKind::server))
+        schedule_.trace("fault: the link of a server breaks");
       break;
     case 2:
-      if (faults.stalls) net_.stall_some(random_.chance(500) ? LinkKind::client : LinkKind::server, random_.up_to(400ms));
+      if (faults.stalls)
+        net_.stall_some(random_.chance(500) ? LinkKind::client : LinkKind::server, random_.up_to(400ms));
       break;
     case 3:
       if (faults.kill_backends) postgres_.kill_some_backend();
@@ -99,7 +103,8 @@ void World::run_phases() {
   if (scenario_.faults.every > Duration::zero()) {
     faults_on_ = true;
     const Faults& faults = scenario_.faults;
-    postgres_.set_trouble(faults.refuse_of_thousand, faults.silent_of_thousand, faults.login_stall_of_thousand);
+    postgres_.set_trouble(faults.refuse_of_thousand, faults.silent_of_thousand,
+                          faults.login_stall_of_thousand);
     inject_fault();
     schedule_.at(begin + scenario_.until, [this] { end_faults(); });
   }
@@ -113,10 +118,12 @@ void World::run_phases() {
   if (faults_on_) end_faults();
   const auto settled = [this] { return proxy_->leftovers().empty() && postgres_.restless().empty(); };
   if (!run_until(settled, schedule_.now() + settling)) {
-    return schedule_.fail("I8: after the last client had gone, " + proxy_->leftovers() + " " + postgres_.restless());
+    return schedule_.fail("I8: after the last client had gone, " + proxy_->leftovers() + " " +
+                          postgres_.restless());
   }
   proxy_->drain();
-  if (!run_until([this] { return proxy_->drained(); }, schedule_.now() + settling)) schedule_.fail("I9: the drain does not end");
+  if (!run_until([this] { return proxy_->drained(); }, schedule_.now() + settling))
+    schedule_.fail("I9: the drain does not end");
 }
 
 RunResult World::run() {

@@ -148,8 +148,8 @@ std::optional<char> WireClient::read_byte(std::chrono::milliseconds limit) {
   return byte;
 }
 
-bool WireClient::readable() const {
-  return !received_.empty() || wait_for(fd_, POLLIN, std::chrono::steady_clock::now());
+bool WireClient::readable(std::chrono::milliseconds limit) const {
+  return !received_.empty() || wait_for(fd_, POLLIN, std::chrono::steady_clock::now() + limit);
 }
 
 void WireClient::login(const std::string& user, const std::string& database) {

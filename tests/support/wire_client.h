@@ -39,8 +39,8 @@ class WireClient {
   WireMessage read(std::chrono::milliseconds limit = patience);
   // One byte outside of the message format, as the answer to SSLRequest; nothing when the peer closed.
   std::optional<char> read_byte(std::chrono::milliseconds limit = patience);
-  // Whether something can be read at once.
-  bool readable() const;
+  // Whether something can be read within this time.
+  bool readable(std::chrono::milliseconds limit = std::chrono::milliseconds(0)) const;
   // Startup with protocol 3.0 and messages read up to ReadyForQuery; throws when refused. Trust only.
   void login(const std::string& user, const std::string& database);
 

@@ -8,6 +8,8 @@
 
 namespace pgweir {
 
+using namespace std::chrono_literals;
+
 std::string Player::play(const Script& script) {
   peers_.clear();
   transcript_.clear();
@@ -118,11 +120,20 @@ void Player::expect_byte(const Step& step) {
 
 void Player::cancel(const Step& step) {
   const WireClient& target = peer(step.connection).client;
-  WireClient courier(port_);
-  courier.send_raw(
+  const std::string request =
       encode_message({Term::word("CancelRequest"), Term::word(std::to_string(target.backend_pid)),
-                      Term::text(target.secret)}));
-  if (!courier.read().closed()) throw std::runtime_error("a CancelRequest was answered");
+                      Term::text(target.secret)});
+  const auto cancel_once = [&] {
+    WireClient courier(port_);
+    courier.send_raw(request);
+    if (!courier.read().closed()) throw std::runtime_error("a CancelRequest was answered");
+  };
+  // One that comes before the query has begun is ignored, so it may take several.
+  const bool until_answered = step.number == 1;
+  for (int attempt = 0; attempt == 0 || (until_answered && attempt < 100 && !target.readable(100ms));
+       ++attempt) {
+    cancel_once();
+  }
 }
 
 void Player::end_politely() {

@@ -26,7 +26,8 @@ Step directive(const Terms& terms) {
   if (verb == "connect") return {Step::Kind::connect, 0, connection, rest(terms, 2), 0};
   if (verb == "tcp") return {Step::Kind::tcp, 0, connection, {}, 0};
   if (verb == "close") return {Step::Kind::close, 0, connection, {}, 0};
-  if (verb == "cancel") return {Step::Kind::cancel, 0, connection, {}, 0};
+  if (verb == "cancel")
+    return {Step::Kind::cancel, 0, connection, {}, terms.size() == 3 && terms[2].value == "until-answered"};
   if (verb == "split" && terms.size() == 3) {
     return {Step::Kind::split, 0, connection, {}, std::stoul(terms[2].value)};
   }

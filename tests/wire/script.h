@@ -20,7 +20,7 @@ struct Step {
     skip,    // reads until a message matches
     close,   // without Terminate
     split,   // number: bytes of a piece from now on
-    cancel,  // a CancelRequest on a connection of its own, with the key of this connection
+    cancel,  // a CancelRequest with this connection's key; number 1: again until it has got an answer
   };
   Kind kind;
   int line = 0;

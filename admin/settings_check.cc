@@ -1,0 +1,105 @@
+#include "admin/settings_check.h"
+
+#include <variant>
+
+#include "admin/settings_text.h"
+#include "protocol/secrets.h"
+
+namespace pgweir {
+namespace {
+
+class Checks {
+ public:
+  explicit Checks(const Settings& settings) : settings_(settings) {}
+
+  std::vector<SettingsFinding> run() {
+    listening();
+    pool_sizes();
+    console_users("console.admin_users", settings_.console.admin_users);
+    console_users("console.stats_users", settings_.console.stats_users);
+    passwords();
+    return std::move(findings_);
+  }
+
+ private:
+  void error(std::string setting, std::string text) {
+    findings_.push_back({std::move(setting), std::move(text), true});
+  }
+  void warning(std::string setting, std::string text) {
+    findings_.push_back({std::move(setting), std::move(text), false});
+  }
+
+  void listening() {
+    if (settings_.listen.addresses.empty() && settings_.listen.unix_socket_dir.empty()) {
+      error("listen.addresses", "found none and no unix_socket_dir either, so no client could connect");
+    }
+    const std::string& directory = settings_.listen.unix_socket_dir;
+    if (!directory.empty() && directory.front() != '/') {
+      error("listen.unix_socket_dir", "found \"" + printable(directory) + "\", allowed is an absolute path");
+    }
+  }
+
+  static std::string too_many(int min, const std::string& size_name, int size) {
+    return "found " + std::to_string(min) + ", allowed is at most " + size_name + ", " + std::to_string(size);
+  }
+
+  void pool_sizes() {
+    const PoolSettings& pool = settings_.pool;
+    if (pool.min_pool_size > pool.default_pool_size) {
+      error("pool.min_pool_size", too_many(pool.min_pool_size, "default_pool_size", pool.default_pool_size));
+    }
+    for (const auto& [name, database] : settings_.databases) {
+      if (!database.min_pool_size && !database.pool_size) continue;  // then [pool] was the matter
+      const int min = database.min_pool_size.value_or(pool.min_pool_size);
+      const int size = database.pool_size.value_or(pool.default_pool_size);
+      if (min <= size) continue;
+      const std::string section = "databases." + toml_key(name);
+      if (database.min_pool_size) {
+        error(section + ".min_pool_size",
+              too_many(min, database.pool_size ? "pool_size" : "pool.default_pool_size", size));
+      } else {
+        error(section + ".pool_size", "found " + std::to_string(size) +
+                                          ", allowed is no less than pool.min_pool_size, " +
+                                          std::to_string(min));
+      }
+    }
+    for (const auto& [name, user] : settings_.users) {
+      if (user.pool_size && *user.pool_size < pool.min_pool_size) {
+        error("users." + toml_key(name) + ".pool_size", "found " + std::to_string(*user.pool_size) +
+                                                            ", allowed is no less than pool.min_pool_size, " +
+                                                            std::to_string(pool.min_pool_size));
+      }
+    }
+  }
+
+  void console_users(const std::string& setting, const std::vector<std::string>& names) {
+    if (settings_.auth.type == AuthType::trust) return;
+    for (const std::string& name : names) {
+      if (settings_.find_user(name) != nullptr) continue;
+      warning(setting, "\"" + printable(name) + "\" cannot log in: there is no [users." +
+                           printable(toml_key(name)) + "]");
+    }
+  }
+
+  void passwords() {
+    for (const auto& [name, user] : settings_.users) {
+      const std::string setting = "users." + toml_key(name) + ".password";
+      const Secret secret = parse_secret(user.password);
+      if (std::holds_alternative<Md5Verifier>(secret) && settings_.auth.type == AuthType::scram_sha_256) {
+        warning(setting, "an md5 password cannot log in while auth.type is \"scram-sha-256\"");
+      }
+      if (std::holds_alternative<PlainPassword>(secret) && user.password.starts_with("SCRAM-SHA-256$")) {
+        warning(setting, "begins like a SCRAM verifier but is none, so it is taken as a plain password");
+      }
+    }
+  }
+
+  const Settings& settings_;
+  std::vector<SettingsFinding> findings_;
+};
+
+}  // namespace
+
+std::vector<SettingsFinding> check_settings(const Settings& settings) { return Checks(settings).run(); }
+
+}  // namespace pgweir
