@@ -19,6 +19,10 @@
 #include "admin/settings_text.h"
 
 // The compiled library throws; as headers the parser gives its errors as values, and the fuzzer sees into it.
+// toml++ 3.3 asserts, or has the compiler assume, that a key follows `[`, before it checks just that (fixed
+// by its pull request 301), so here its assertions are neither checked nor assumed.
+#undef NDEBUG
+#define TOML_ASSERT(condition) static_assert(true)
 #undef TOML_HEADER_ONLY
 #undef TOML_SHARED_LIB
 #define TOML_HEADER_ONLY 1
@@ -218,8 +222,9 @@ class Loader {
     const toml::parse_result parsed = toml::parse(text);
     if (parsed.succeeded()) return read_top(parsed.table());
     const int line = line_of(parsed.error().source());
-    // The parser quotes what it does not understand, and that may be a secret.
-    const bool secret = line_at(text, line).find("password") != Bytes::npos;
+    // The parser quotes what it does not understand, and that may be a password, even where the name
+    // of the setting has a slip.
+    const bool secret = line_at(text, line).find("pas") != Bytes::npos;
     error(line, {}, "not TOML" + (secret ? "" : ": " + printable(parsed.error().description(), 300)));
   }
 

@@ -182,10 +182,8 @@ std::vector<Setting> make_table() {
   using C = ConsoleSettings;
 
   std::vector<Setting> rows{
-      at(restart,
-         integer(
-             "", "workers", 1, {1, 64}, "threads", field<&S::workers>(),
-             "Threads that serve connections. One serves tens of thousands of transactions in a second.")),
+      at(restart, integer("", "workers", 1, {1, 64}, "threads", field<&S::workers>(),
+                          "Threads that serve connections.")),
       duration("", "shutdown_timeout", 60s, "no limit", field<&S::shutdown_timeout>(),
                "How long a shutdown waits for running transactions before it closes their connections."),
 
@@ -225,7 +223,7 @@ std::vector<Setting> make_table() {
               field<&S::pool, &P::reserve_pool_size>(),
               "How many servers a pool may have beyond its size once a client has waited for "
               "reserve_pool_timeout."),
-      duration("pool", "reserve_pool_timeout", 5s, "at once", field<&S::pool, &P::reserve_pool_timeout>(),
+      duration("pool", "reserve_pool_timeout", 5s, "no wait", field<&S::pool, &P::reserve_pool_timeout>(),
                "How long a client waits before its pool may use its reserve."),
       limit("pool", "max_db_connections", "servers", field<&S::pool, &P::max_db_connections>(),
             "How many servers all pools of one database may have together."),
@@ -279,7 +277,7 @@ std::vector<Setting> make_table() {
            "As pool.server_lifetime, for servers of this database.");
   database("pool_mode", "pool_mode", field<&D::pool_mode>(), "As pool.pool_mode, for this database.");
 
-  rows.push_back(secret(text("users", "password", "", "this user cannot log in by password", longest_text,
+  rows.push_back(secret(text("users", "password", "", "a user who cannot log in by password", longest_text,
                              field<&U::password>(),
                              "The password, or what PostgreSQL keeps of it (SCRAM-SHA-256$... or md5...).")));
   const auto user = [&](Bytes name, Bytes general, SettingAccess access, Bytes doc) {

@@ -27,14 +27,6 @@ std::string quoted(Bytes text) {
   return result += '"';
 }
 
-std::string octal(int64_t mode) {
-  std::string text = "0000";
-  for (auto digit = text.rbegin(); digit != text.rend(); ++digit, mode /= 8) {
-    *digit = static_cast<char>('0' + mode % 8);
-  }
-  return text;
-}
-
 std::string joined_words(std::span<const Bytes> words) {
   std::string text;
   for (std::size_t i = 0; i < words.size(); ++i) {
@@ -51,6 +43,14 @@ const SettingValue& effective_default(const Setting& setting) {
 }
 
 }  // namespace
+
+std::string octal_text(std::int64_t mode) {
+  std::string text = "0000";
+  for (auto digit = text.rbegin(); digit != text.rend(); ++digit, mode /= 8) {
+    *digit = static_cast<char>('0' + mode % 8);
+  }
+  return text;
+}
 
 std::string toml_key(Bytes key) {
   const bool bare = !key.empty() && std::all_of(key.begin(), key.end(), [](char c) {
@@ -72,7 +72,7 @@ std::string toml_text(const Setting& setting, const SettingValue& value) {
     std::string operator()(std::monostate) const { return toml_text(row, effective_default(row)); }
     std::string operator()(bool yes) const { return yes ? "true" : "false"; }
     std::string operator()(int64_t number) const {
-      return row.kind == SettingKind::file_mode ? quoted(octal(number)) : std::to_string(number);
+      return row.kind == SettingKind::file_mode ? quoted(octal_text(number)) : std::to_string(number);
     }
     std::string operator()(Duration span) const {
       return span == Duration::zero() ? "0" : quoted(format_duration(span));
@@ -120,9 +120,10 @@ std::string bounds_text(const Setting& setting) {
   const std::string zero = setting.zero_or_none.empty() ? "" : ", 0 for " + std::string(setting.zero_or_none);
   switch (setting.kind) {
     case SettingKind::integer:
-      return range([](int64_t number) { return std::to_string(number); }) + zero;
+      return range([](int64_t number) { return std::to_string(number); }) +
+             (setting.unit.empty() ? "" : " " + std::string(setting.unit)) + zero;
     case SettingKind::file_mode:
-      return range([](int64_t mode) { return quoted(octal(mode)); });
+      return range([](int64_t mode) { return quoted(octal_text(mode)); });
     case SettingKind::duration:
       return range([](int64_t ns) { return ns == 0 ? "0" : format_duration(Duration(ns)); }) + zero;
     case SettingKind::text:

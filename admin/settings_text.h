@@ -1,6 +1,7 @@
 #pragma once
 // Settings in words: names, values, and what is allowed. Pure functions; any thread.
 
+#include <cstdint>
 #include <string>
 
 #include "admin/setting.h"
@@ -14,15 +15,17 @@ std::string full_name(const Setting& setting, Bytes entry = {});
 // A key as TOML wants it: in quotes only where it must be.
 std::string toml_key(Bytes key);
 
+// A file mode: "0770".
+std::string octal_text(std::int64_t mode);
 // The value as it stands in a file, secrets in clear. A value that is not set is the one it inherits by
 // default.
 std::string toml_text(const Setting& setting, const SettingValue& value);
 // The value as people may see it: "***" for a secret, "unset" for an override that is not set.
 std::string shown_text(const Setting& setting, const SettingValue& value);
 
-// The kind and shape that the setting takes, without bounds: `a duration such as "500ms" ...`.
+// The kind and shape that the setting takes: `a duration such as "500ms" ...`.
 std::string shape_text(const Setting& setting);
-// The bounds: "1 to 65535", "0s to 365d, 0 for no limit". Empty for kinds without bounds worth a word.
+// The bounds: "1 to 64 threads", "0 to 365d, 0 for no limit". Empty for booleans and words.
 std::string bounds_text(const Setting& setting);
 
 }  // namespace pgweir

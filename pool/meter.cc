@@ -10,7 +10,6 @@ namespace {
 
 // Shorter pauses are part of the load.
 constexpr Duration shortest_idle = std::chrono::seconds(1);
-constexpr Duration window_time = std::chrono::minutes(1);
 
 std::int64_t minute_of(Instant t) {
   const auto ns = t.time_since_epoch();

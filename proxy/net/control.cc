@@ -1,6 +1,7 @@
 #include "proxy/net/control.h"
 
 #include <csignal>
+#include <sstream>
 
 namespace pgweir {
 namespace {
@@ -114,7 +115,9 @@ ControlHost::Reloaded Control::reload(const Settings& running) {
     log_.configure(result.settings->log);
     shutdown_timeout_ = result.settings->shutdown_timeout;
   }
-  log_.write(result.settings ? LogLevel::info : LogLevel::error, result.report);
+  const LogLevel level = result.settings ? LogLevel::info : LogLevel::error;
+  std::istringstream lines(result.report);
+  for (std::string line; std::getline(lines, line);) log_.write(level, line);
   return result;
 }
 

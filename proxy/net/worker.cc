@@ -7,6 +7,7 @@
 #include <stop_token>
 
 #include "protocol/digest.h"
+#include "protocol/saslprep.h"
 #include "proxy/net/address.h"
 
 namespace pgweir {
@@ -216,8 +217,9 @@ void Worker::derive_key(KeyWanted wanted) {
       loop_.get(), &work->request,
       [](uv_work_t* request) {
         KeyWork& self = *static_cast<KeyWork*>(request->data);
-        self.key = pbkdf2(self.wanted.password, self.wanted.salt,
-                          static_cast<std::uint32_t>(self.wanted.iterations));
+        std::string prepared = saslprep(self.wanted.password);
+        self.key = pbkdf2(prepared, self.wanted.salt, static_cast<std::uint32_t>(self.wanted.iterations));
+        wipe(prepared);
       },
       [](uv_work_t* request, int) {
         const std::unique_ptr<KeyWork> done(static_cast<KeyWork*>(request->data));

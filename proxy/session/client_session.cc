@@ -183,7 +183,7 @@ void ClientSession::logged_in(WorkerEngine::CancelKey key, Bytes rest) {
   engine_.set_timer(*this, never);
   ++pool_->meter.totals().client_login_count;
   if (engine_.settings().log.connections) log(LogLevel::info, "logged in");
-  const std::unique_ptr<ClientLogin> finished = std::move(login_);
+  engine_.bury(std::move(login_));
   engine_.set_reading(*this, true);
   process(rest);
 }
@@ -193,7 +193,7 @@ void ClientSession::logged_in_to_console(ConsoleRights rights, Bytes rest) {
   framer_ = Framer(&console_gathered, console_limit);
   engine_.set_timer(*this, never);
   if (engine_.settings().log.connections) log(LogLevel::info, "logged in to the console");
-  const std::unique_ptr<ClientLogin> finished = std::move(login_);
+  engine_.bury(std::move(login_));
   engine_.set_reading(*this, true);
   on_console_bytes(rest);
 }

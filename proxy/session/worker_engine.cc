@@ -55,6 +55,7 @@ void WorkerEngine::end_turn() {
     connections_.remove(id);
   }
   ended_.clear();
+  finished_logins_.clear();
 }
 
 void WorkerEngine::flush() {
@@ -138,6 +139,8 @@ void WorkerEngine::log(LogLevel level, char side, const Connection& connection, 
              .peer = peer.port == 0 ? peer.address : peer.address + ":" + std::to_string(peer.port),
              .text = std::move(text)});
 }
+
+void WorkerEngine::bury(std::unique_ptr<ClientLogin> login) { finished_logins_.push_back(std::move(login)); }
 
 // ---- clients ----
 

@@ -19,6 +19,7 @@
 
 namespace pgweir {
 
+class ClientLogin;
 class ClientSession;
 class ServerSession;
 
@@ -50,6 +51,8 @@ class WorkerEngine {
   void end(Connection& connection);
   // Takes it from the host, to be mailed away.
   Transport detach(Connection& connection);
+  // Frees a login when the turn ends: it is one of its own calls that found it finished.
+  void bury(std::unique_ptr<ClientLogin> login);
   Connection* find(ConnId id) const;
   ClientSession* find_client(ConnId id) const;
   ConnId add(std::unique_ptr<Connection> connection);
@@ -141,6 +144,7 @@ class WorkerEngine {
   std::vector<PoolEntry*> touched_;
   std::vector<Connection*> dirty_;
   std::vector<ConnId> ended_;
+  std::vector<std::unique_ptr<ClientLogin>> finished_logins_;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
   Instant pools_deadline_ = never;
 

@@ -1,6 +1,6 @@
 #include "tests/sim/checks.h"
 
-namespace pgweir {
+namespace pgweir::sim {
 
 void Checks::server_logged_in(const std::string& database, const std::string& user, int of_pool,
                               int of_database, int of_user) {
@@ -39,4 +39,4 @@ bool Checks::cancel_pending(int client) const {
   return found != clients_.end() && found->second.cancels_sent > 0;
 }
 
-}  // namespace pgweir
+}  // namespace pgweir::sim

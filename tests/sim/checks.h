@@ -8,7 +8,7 @@
 #include "tests/sim/schedule.h"
 #include "tests/sim/toy_session.h"
 
-namespace pgweir {
+namespace pgweir::sim {
 
 // Most server connections at a time; 0 for no limit.
 struct ConnectionLimits {
@@ -59,4 +59,4 @@ class Checks {
   std::map<int, Client> clients_;
 };
 
-}  // namespace pgweir
+}  // namespace pgweir::sim

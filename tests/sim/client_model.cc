@@ -4,7 +4,7 @@
 
 #include "protocol/reader.h"
 
-namespace pgweir {
+namespace pgweir::sim {
 
 namespace {
 
@@ -182,4 +182,4 @@ bool ClientModel::unexpected(const Message& message) {
   return wrong("expected " + expectation + ", got " + describe(message));
 }
 
-}  // namespace pgweir
+}  // namespace pgweir::sim

@@ -9,7 +9,7 @@
 #include "tests/sim/checks.h"
 #include "tests/sim/toy_session.h"
 
-namespace pgweir {
+namespace pgweir::sim {
 
 // What a run allows besides PostgreSQL's own replies.
 struct ClientRules {
@@ -69,4 +69,4 @@ class ClientModel {
 // For messages about messages.
 std::string describe(const Message& message);
 
-}  // namespace pgweir
+}  // namespace pgweir::sim

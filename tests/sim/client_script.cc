@@ -4,7 +4,7 @@
 
 #include "protocol/writer.h"
 
-namespace pgweir {
+namespace pgweir::sim {
 
 using namespace std::chrono_literals;
 
@@ -247,4 +247,4 @@ void ClientScript::cancel(Actions& out) {
   if (in_block) query(out, mark() + "ROLLBACK");
 }
 
-}  // namespace pgweir
+}  // namespace pgweir::sim

@@ -8,7 +8,7 @@
 #include "tests/sim/seeded_random.h"
 #include "tests/sim/toy_session.h"
 
-namespace pgweir {
+namespace pgweir::sim {
 
 struct Action {
   enum class Kind : std::uint8_t {
@@ -75,4 +75,4 @@ class ClientScript {
 // The value as a literal for SET.
 std::string quoted(Bytes value);
 
-}  // namespace pgweir
+}  // namespace pgweir::sim

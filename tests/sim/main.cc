@@ -21,6 +21,7 @@ int pgweir_planted_bug = 0;
 namespace {
 
 using namespace pgweir;
+using namespace pgweir::sim;
 
 struct Options {
   std::uint64_t from = 1, to = 300;
@@ -99,7 +100,7 @@ bool run_seed(std::uint64_t seed, const Options& options, RunResult& result) {
   const Scenario scenario = draw_scenario(wish);
   if (options.verbose)
     std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), describe(scenario).c_str());
-  World world(scenario, options.verbose);
+  SimWorld world(scenario, options.verbose);
   result = world.run();
   if (result.good) return true;
   std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), describe(scenario).c_str());

@@ -8,7 +8,7 @@
 #include "protocol/reader.h"
 #include "tests/sim/toy_session.h"
 
-namespace pgweir {
+namespace pgweir::sim {
 
 class MessageBuffer {
  public:
@@ -51,4 +51,4 @@ class MessageBuffer {
   bool broken_ = false;
 };
 
-}  // namespace pgweir
+}  // namespace pgweir::sim

@@ -2,7 +2,7 @@
 
 #include <array>
 
-namespace pgweir {
+namespace pgweir::sim {
 
 using namespace std::chrono_literals;
 
@@ -177,4 +177,4 @@ std::string describe(const Scenario& scenario) {
   return text + " until " + ms(scenario.until);
 }
 
-}  // namespace pgweir
+}  // namespace pgweir::sim

@@ -10,7 +10,7 @@
 #include "tests/sim/sim_net.h"
 #include "tests/sim/sim_postgres.h"
 
-namespace pgweir {
+namespace pgweir::sim {
 
 // Faults happen about every `every`, each kind only where it is on.
 struct Faults {
@@ -51,4 +51,4 @@ Scenario draw_scenario(const ScenarioWish& wish);
 // One line for people.
 std::string describe(const Scenario& scenario);
 
-}  // namespace pgweir
+}  // namespace pgweir::sim

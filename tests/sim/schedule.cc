@@ -4,7 +4,7 @@
 #include <cstdarg>
 #include <tuple>
 
-namespace pgweir {
+namespace pgweir::sim {
 
 // Not at zero, so that code which takes a zero instant for "not set" is on its normal path.
 Schedule::Schedule(std::uint64_t seed, bool verbose)
@@ -58,4 +58,4 @@ void Schedule::print_trace(std::FILE* out) const {
     std::fprintf(out, "  %s\n", trace_[i % trace_length].c_str());
 }
 
-}  // namespace pgweir
+}  // namespace pgweir::sim

@@ -14,7 +14,7 @@
 #include "pool/time.h"
 #include "tests/sim/seeded_random.h"
 
-namespace pgweir {
+namespace pgweir::sim {
 
 class Schedule {
  public:
@@ -63,4 +63,4 @@ class Schedule {
   bool verbose_;
 };
 
-}  // namespace pgweir
+}  // namespace pgweir::sim

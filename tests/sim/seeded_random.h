@@ -9,7 +9,7 @@
 
 #include "pool/time.h"
 
-namespace pgweir {
+namespace pgweir::sim {
 
 class SeededRandom {
  public:
@@ -45,4 +45,4 @@ class SeededRandom {
   std::uint64_t state_;
 };
 
-}  // namespace pgweir
+}  // namespace pgweir::sim

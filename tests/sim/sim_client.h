@@ -14,7 +14,7 @@
 #include "tests/sim/message_buffer.h"
 #include "tests/sim/sim_net.h"
 
-namespace pgweir {
+namespace pgweir::sim {
 
 // How a client behaves; drawn once per client.
 struct ClientTraits {
@@ -94,4 +94,4 @@ class SimClient : public SocketUser {
   std::vector<std::unique_ptr<Canceler>> cancelers_;
 };
 
-}  // namespace pgweir
+}  // namespace pgweir::sim

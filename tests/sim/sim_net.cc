@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-namespace pgweir {
+namespace pgweir::sim {
 
 using namespace std::chrono_literals;
 
@@ -206,4 +206,4 @@ bool SimNet::stall_some(LinkKind kind, Duration span) {
   return true;
 }
 
-}  // namespace pgweir
+}  // namespace pgweir::sim

@@ -18,7 +18,7 @@
 #include "protocol/bytes.h"
 #include "tests/sim/schedule.h"
 
-namespace pgweir {
+namespace pgweir::sim {
 
 // One end of a connection.
 using SocketId = std::uint32_t;
@@ -112,4 +112,4 @@ class SimNet {
   std::vector<std::unique_ptr<Socket>> sockets_;
 };
 
-}  // namespace pgweir
+}  // namespace pgweir::sim

@@ -6,7 +6,7 @@
 #include "protocol/digest.h"
 #include "protocol/writer.h"
 
-namespace pgweir {
+namespace pgweir::sim {
 
 using namespace std::chrono_literals;
 
@@ -359,4 +359,4 @@ std::string SimPostgres::restless() const {
   return {};
 }
 
-}  // namespace pgweir
+}  // namespace pgweir::sim

@@ -12,7 +12,7 @@
 #include "tests/sim/message_buffer.h"
 #include "tests/sim/sim_net.h"
 
-namespace pgweir {
+namespace pgweir::sim {
 
 enum class ServerAuth : std::uint8_t { trust, cleartext, md5 };
 
@@ -69,4 +69,4 @@ class SimPostgres {
   std::vector<std::unique_ptr<Backend>> backends_;  // those that ended as well: nothing dies in an event
 };
 
-}  // namespace pgweir
+}  // namespace pgweir::sim

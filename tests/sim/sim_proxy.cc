@@ -5,7 +5,7 @@
 
 #include "protocol/digest.h"
 
-namespace pgweir {
+namespace pgweir::sim {
 
 using namespace std::chrono_literals;
 
@@ -608,4 +608,4 @@ std::string SimProxy::where() const {
   return text;
 }
 
-}  // namespace pgweir
+}  // namespace pgweir::sim

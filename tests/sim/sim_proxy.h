@@ -16,7 +16,7 @@
 #include "tests/sim/sim_net.h"
 #include "tests/sim/sim_postgres.h"
 
-namespace pgweir {
+namespace pgweir::sim {
 
 class SimProxy {
  public:
@@ -53,4 +53,4 @@ class SimProxy {
   std::unique_ptr<Control> control_;
 };
 
-}  // namespace pgweir
+}  // namespace pgweir::sim

@@ -7,7 +7,7 @@
 #include "protocol/reader.h"
 #include "protocol/writer.h"
 
-namespace pgweir {
+namespace pgweir::sim {
 
 namespace {
 
@@ -670,4 +670,4 @@ bool ToySession::next_is_silent() const {
   return skipping_ && message.type != 'S';
 }
 
-}  // namespace pgweir
+}  // namespace pgweir::sim

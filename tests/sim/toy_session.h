@@ -26,7 +26,7 @@
 #include "pool/time.h"
 #include "protocol/bytes.h"
 
-namespace pgweir {
+namespace pgweir::sim {
 
 struct Message {
   char type = 0;
@@ -199,4 +199,4 @@ class ToySession {
   std::map<std::string, Portal> portals_;
 };
 
-}  // namespace pgweir
+}  // namespace pgweir::sim

@@ -4,7 +4,7 @@
 
 #include "tests/sim/sim_proxy.h"
 
-namespace pgweir {
+namespace pgweir::sim {
 
 using namespace std::chrono_literals;
 
@@ -19,7 +19,7 @@ constexpr Duration settling = 60s;
 
 }  // namespace
 
-World::World(const Scenario& scenario, bool verbose)
+SimWorld::SimWorld(const Scenario& scenario, bool verbose)
     : scenario_(scenario),
       schedule_(scenario.seed, verbose),
       net_(schedule_, scenario_.weather),
@@ -33,9 +33,9 @@ World::World(const Scenario& scenario, bool verbose)
   }
 }
 
-World::~World() = default;
+SimWorld::~SimWorld() = default;
 
-SocketId World::connect(SocketUser* client) {
+SocketId SimWorld::connect(SocketUser* client) {
   if (proxy_) return proxy_->connect(client);
   SocketUser* const backend = postgres_.new_backend();
   const auto [ours, theirs] = net_.connect(LinkKind::client, client, backend);
@@ -43,7 +43,7 @@ SocketId World::connect(SocketUser* client) {
   return ours;
 }
 
-void World::inject_fault() {
+void SimWorld::inject_fault() {
   if (!faults_on_) return;
   const Faults& faults = scenario_.faults;
   ++checks_.counts.faults;
@@ -73,24 +73,24 @@ void World::inject_fault() {
   schedule_.after(random_.up_to(faults.every * 2), [this] { inject_fault(); });
 }
 
-void World::end_faults() {
+void SimWorld::end_faults() {
   faults_on_ = false;
   postgres_.set_trouble(0, 0, 0);
   postgres_.set_max_connections(plenty_of_connections);
   schedule_.trace("the faults end");
 }
 
-void World::inspect() {
+void SimWorld::inspect() {
   if (proxy_) proxy_->inspect();
   schedule_.after(50ms, [this] { inspect(); });
 }
 
-bool World::all_finished() const {
+bool SimWorld::all_finished() const {
   return std::all_of(clients_.begin(), clients_.end(), [](const auto& client) { return client->finished(); });
 }
 
 template <class Done>
-bool World::run_until(Done done, Instant limit) {
+bool SimWorld::run_until(Done done, Instant limit) {
   while (!schedule_.failed() && schedule_.now() < limit) {
     if (done()) return true;
     if (!schedule_.run_one()) return done();
@@ -98,7 +98,7 @@ bool World::run_until(Done done, Instant limit) {
   return false;
 }
 
-void World::run_phases() {
+void SimWorld::run_phases() {
   const Instant begin = schedule_.now();
   if (scenario_.faults.every > Duration::zero()) {
     faults_on_ = true;
@@ -126,7 +126,7 @@ void World::run_phases() {
     schedule_.fail("I9: the drain does not end");
 }
 
-RunResult World::run() {
+RunResult SimWorld::run() {
   const Instant begin = schedule_.now();
   run_phases();
   return {.good = !schedule_.failed(),
@@ -137,7 +137,7 @@ RunResult World::run() {
           .counts = checks_.counts};
 }
 
-void World::print(std::FILE* out) const {
+void SimWorld::print(std::FILE* out) const {
   schedule_.print_trace(out);
   for (const auto& client : clients_) {
     if (!client->finished()) std::fprintf(out, "%s\n", client->where().c_str());
@@ -145,4 +145,4 @@ void World::print(std::FILE* out) const {
   if (proxy_) std::fprintf(out, "%s", proxy_->where().c_str());
 }
 
-}  // namespace pgweir
+}  // namespace pgweir::sim

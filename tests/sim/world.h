@@ -10,7 +10,7 @@
 #include "tests/sim/scenario.h"
 #include "tests/sim/schedule.h"
 
-namespace pgweir {
+namespace pgweir::sim {
 
 class SimProxy;
 
@@ -23,12 +23,12 @@ struct RunResult {
   Checks::Counts counts;
 };
 
-class World {
+class SimWorld {
  public:
-  World(const Scenario& scenario, bool verbose);
-  ~World();
-  World(const World&) = delete;
-  World& operator=(const World&) = delete;
+  SimWorld(const Scenario& scenario, bool verbose);
+  ~SimWorld();
+  SimWorld(const SimWorld&) = delete;
+  SimWorld& operator=(const SimWorld&) = delete;
 
   RunResult run();
   // The last things that happened, and where everybody was.
@@ -55,4 +55,4 @@ class World {
   bool faults_on_ = false;
 };
 
-}  // namespace pgweir
+}  // namespace pgweir::sim

@@ -1,0 +1,25 @@
+#include <cstdio>
+#include <exception>
+
+#include "admin/settings_print.h"
+#include "proxy/options.h"
+#include "proxy/process.h"
+
+int main(int argc, char** argv) {
+  try {
+    const auto options = pgweir::parse_options(argc, argv);
+    if (!options) {
+      const auto& [status, text] = options.error();
+      std::fputs(text.c_str(), status == 0 ? stdout : stderr);
+      return status;
+    }
+    if (options->print_config) {
+      std::fputs(pgweir::print_default_config().c_str(), stdout);
+      return 0;
+    }
+    return options->check_config ? pgweir::check_config(*options) : pgweir::run_process(*options);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "pgweir: %s\n", error.what());
+    return pgweir::status_failed;
+  }
+}

@@ -1,0 +1,68 @@
+#include "proxy/options.h"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <sstream>
+
+namespace pgweir {
+namespace {
+
+constexpr auto about =
+    "A transaction-pooling PostgreSQL proxy that measures what size its pools should have.\n"
+    "Without --config it listens on 127.0.0.1:6432 and forwards every database to the PostgreSQL\n"
+    "at PGHOST and PGPORT, or to the local one.";
+
+constexpr auto more =
+    "Examples:\n"
+    "  pgweir --to 'host=10.0.0.5 port=5432'\n"
+    "  pgweir --print-config > pgweir.toml\n"
+    "  pgweir --config pgweir.toml\n"
+    "  psql -p 6432 -h 127.0.0.1 pgweir -c 'SHOW HELP'\n"
+    "\n"
+    "Signals: TERM lets transactions finish and stops, INT twice stops at once, HUP reads the\n"
+    "configuration again.";
+
+constexpr auto mistake = 2;
+
+}  // namespace
+
+tl::expected<Options, Leave> parse_options(int argc, const char* const* argv) {
+  Options options;
+  std::string to;
+  int port = 0;
+  CLI::App app(about, "pgweir");
+  app.footer(more);
+  app.set_version_flag("--version", "pgweir " PGWEIR_VERSION, "Print the version and leave");
+  app.set_help_flag("--help,-h", "Print this and leave");
+  auto* const config =
+      app.add_option("--config", options.config, "Configuration file (TOML)")->type_name("FILE");
+  app.add_flag("--check-config", options.check_config, "Say whether the configuration is right, and leave")
+      ->needs(config);
+  app.add_flag("--print-config", options.print_config, "Print the whole default configuration, and leave");
+  auto* const to_option = app.add_option("--to", to,
+                                         "Serve without a configuration, in front of this PostgreSQL:\nhost, "
+                                         "port, dbname, user, password")
+                              ->type_name("'host=... port=...'")
+                              ->excludes(config);
+  auto* const port_option =
+      app.add_option("--port", port, "TCP port to listen on, instead of the configured one")
+          ->type_name("N")
+          ->check(CLI::Range(1, 65535));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out, err;
+    const bool wrong = app.exit(error, out, err) != 0;
+    return tl::unexpected(Leave{wrong ? mistake : 0, wrong ? "pgweir: " + err.str() : out.str()});
+  }
+  if (to_option->count() > 0) {
+    auto parsed = parse_conninfo(to);
+    if (!parsed) return tl::unexpected(Leave{mistake, "pgweir: --to: " + parsed.error() + "\n"});
+    options.to = std::move(*parsed);
+  }
+  if (port_option->count() > 0) options.port = port;
+  return options;
+}
+
+}  // namespace pgweir

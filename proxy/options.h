@@ -1,0 +1,28 @@
+#pragma once
+// The command line.
+
+#include <optional>
+#include <string>
+#include <tl/expected.hpp>
+
+#include "proxy/conninfo.h"
+
+namespace pgweir {
+
+struct Options {
+  std::string config;  // empty: serve without a configuration
+  bool check_config = false;
+  bool print_config = false;
+  std::optional<Conninfo> to;
+  std::optional<int> port;  // instead of the configured one
+};
+
+// The process ends here: --help, --version, or a mistake. The text is to be printed.
+struct Leave {
+  int status = 0;
+  std::string text;
+};
+
+tl::expected<Options, Leave> parse_options(int argc, const char* const* argv);
+
+}  // namespace pgweir

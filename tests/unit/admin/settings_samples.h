@@ -1,0 +1,63 @@
+#pragma once
+// Values and texts for tests that walk the settings table.
+
+#include <chrono>
+#include <string>
+
+#include "admin/settings_table.h"
+#include "admin/settings_text.h"
+
+namespace pgweir {
+
+// An allowed value that is not the default. The only word of an enum that has one stays what it is, unless
+// the row may be unset.
+inline SettingValue another_value(const Setting& row) {
+  using std::chrono::seconds;
+  const bool inherited = std::holds_alternative<std::monostate>(row.default_value);
+  switch (row.kind) {
+    case SettingKind::boolean:
+      return !std::get<bool>(row.default_value);
+    case SettingKind::integer:
+    case SettingKind::file_mode: {
+      const std::int64_t value = inherited ? row.least : std::get<std::int64_t>(row.default_value);
+      return value < row.most ? value + 1 : value - 1;
+    }
+    case SettingKind::duration:
+      return inherited ? Duration(seconds(7)) : std::get<Duration>(row.default_value) + seconds(1);
+    case SettingKind::text:
+      return std::string("/other");
+    case SettingKind::text_list:
+      return std::vector<std::string>{"one", "two"};
+    case SettingKind::word:
+      for (const Bytes word : row.words) {
+        if (SettingValue(std::string(word)) != row.default_value) return std::string(word);
+      }
+      return row.default_value;
+  }
+  return {};
+}
+
+inline bool has_another_value(const Setting& row) { return another_value(row) != row.default_value; }
+
+// The name of the section's entry in the texts below.
+inline std::string sample_entry(const Setting& row) {
+  return row.per_database() ? "shop" : row.per_user() ? "alice" : "";
+}
+
+inline std::string sample_header(const Setting& row) {
+  if (row.section.empty()) return "";
+  const std::string entry = sample_entry(row);
+  return "[" + std::string(row.section) + (entry.empty() ? "" : "." + entry) + "]\n";
+}
+
+inline std::string sample_toml(const Setting& row, const std::string& value) {
+  return sample_header(row) + std::string(row.name) + " = " + value + "\n";
+}
+
+inline SettingValue value_in(const Setting& row, const Settings& settings) {
+  if (row.per_database()) return row.get(settings.databases.at("shop"));
+  if (row.per_user()) return row.get(settings.users.at("alice"));
+  return row.get(settings);
+}
+
+}  // namespace pgweir
