@@ -55,8 +55,11 @@ void Arbiter::wanted(WorkerId worker, const Route& route, int slots, Instant sin
 void Arbiter::recall(const Route& route, const Pool& pool, WorkerId worker, const Wish& wish,
                      ArbiterOrders& orders) const {
   const bool pool_full = pool.granted >= pool.limits.pool + (wish.reserve ? pool.limits.reserve : 0);
+  const auto own = pool.held.find(worker);
+  const int mine = own == pool.held.end() ? 0 : own->second;
   for (const auto& [holder, held] : pool.held) {
-    if (holder != worker && held > 0) orders.recalls.push_back({holder, route, wish.since, true, worker});
+    if (holder == worker || held == 0) continue;
+    orders.recalls.push_back({holder, route, held > mine + 1 ? wish.since : never, true, worker});
   }
   if (pool_full) return;
   // The limit of the database or of the user is what is in the way: the other pools under it are asked.
@@ -83,7 +86,7 @@ void Arbiter::returned(WorkerId worker, const Route& route, int slots, ArbiterOr
   serve_wishes(orders);
 }
 
-void Arbiter::moved(WorkerId from, WorkerId to, const Route& route) {
+void Arbiter::moved(WorkerId from, WorkerId to, const Route& route, ArbiterOrders& orders) {
   const auto found = pools_.find(route);
   if (found == pools_.end()) return;
   Pool& pool = found->second;
@@ -93,6 +96,15 @@ void Arbiter::moved(WorkerId from, WorkerId to, const Route& route) {
   if (wish != pool.wishes.end() && --wish->second.slots == 0) {
     pool.wishes.erase(wish);
     --wishes_;
+  }
+  recall_for_wishes(orders);
+}
+
+// A holder remembers one recall only: when one has been answered, those who still wish ask again.
+void Arbiter::recall_for_wishes(ArbiterOrders& orders) const {
+  if (wishes_ == 0) return;
+  for (const auto& [route, pool] : pools_) {
+    for (const auto& [worker, wish] : pool.wishes) recall(route, pool, worker, wish, orders);
   }
 }
 
@@ -111,7 +123,7 @@ void Arbiter::serve_wishes(ArbiterOrders& orders) {
         }
       }
     }
-    if (best_pool == nullptr) return;
+    if (best_pool == nullptr) return recall_for_wishes(orders);
     grant(*best_route, *best_pool, best->first, best->second, orders);
     if (best->second.slots == 0) {
       best_pool->wishes.erase(best);

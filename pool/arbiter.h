@@ -8,7 +8,9 @@
 //  A1 For every pool, database and user: slots granted <= its limit (after a limit was lowered: no new grant
 //     until enough have come back).
 //  A2 A wish that cannot be granted is kept, and granted in the order of how long its clients have waited.
-//  A3 While a wish is kept, everybody who could give a slot for it has been asked to (a recall).
+//  A3 While a wish is kept, everybody who could give a slot for it has been asked to (a recall): to give one that
+//     idles, and one that is busy too if he holds at least two more than the one who asks and his clients have
+//     not waited longer. So slots settle where the clients are, and do not wander between equals.
 
 #include <map>
 #include <string>
@@ -36,7 +38,7 @@ struct SlotGrant {
 struct SlotRecall {
   WorkerId worker;  // who is asked
   Route route;
-  Instant since;
+  Instant since;  // `never`: only a slot that idles
   bool same_pool = false;
   WorkerId to;
 };
@@ -52,7 +54,7 @@ class Arbiter {
   void wanted(WorkerId worker, const Route& route, int slots, Instant since, bool reserve,
               const SlotLimits& limits, ArbiterOrders& orders);
   void returned(WorkerId worker, const Route& route, int slots, ArbiterOrders& orders);
-  void moved(WorkerId from, WorkerId to, const Route& route);
+  void moved(WorkerId from, WorkerId to, const Route& route, ArbiterOrders& orders);
 
   int granted(const Route& route) const;
   int granted_to_database(const std::string& database) const;
@@ -76,6 +78,7 @@ class Arbiter {
   void recall(const Route& route, const Pool& pool, WorkerId worker, const Wish& wish,
               ArbiterOrders& orders) const;
   void serve_wishes(ArbiterOrders& orders);
+  void recall_for_wishes(ArbiterOrders& orders) const;
 
   std::map<Route, Pool> pools_;
   std::map<std::string, int> databases_, users_;

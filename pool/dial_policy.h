@@ -31,6 +31,8 @@ class DialPolicy {
   }
   void failed(Instant now, Duration longest) {
     parallel_ = 1;
+    // Attempts that were under way together fail together: that is one failure.
+    if (now < again_) return;
     again_ = now + pause_;
     pause_ = std::min(pause_ * 2, std::max(longest, first_pause));
     if (failing_since_ == never) failing_since_ = now;

@@ -45,17 +45,17 @@ int Shard::needed(bool keep_min) const {
 }
 
 int Shard::slots_to_ask(Instant now) {
-  const int room = limits_.size + (needs_reserve(now) ? limits_.reserve : 0) - slots_;
-  const int missing = std::min(needed(true) - (slots_ - open()), room);
-  if (needs_reserve(now) && missing > 0) {
-    // The Arbiter forgets nothing, but a wish for the reserve is another wish than the one it has.
-    if (now - reserve_asked_ < limits_.reserve_timeout) return 0;
-    reserve_asked_ = now;
-    asked_ = missing;
-    return missing;
+  const Need need = needs_reserve(now) ? Need::reserve : queue_.empty() ? Need::min : Need::waiters;
+  const int room = (need == Need::reserve ? limit() : limits_.size) - slots_;
+  int missing = std::min(needed(true) - (slots_ - open()), room);
+  if (limits_.shared && slots_ > 0) {
+    if (!queue_.empty() && now - queue_.front()->since < share_patience) return 0;
+    missing = std::min(missing, 1);
   }
-  if (missing <= asked_) return 0;
+  // The Arbiter forgets nothing, but a stronger wish is another one than the one it has.
+  if (missing <= 0 || (missing <= asked_ && need <= asked_for_)) return 0;
   asked_ = missing;
+  asked_for_ = need;
   return missing;
 }
 
@@ -73,13 +73,16 @@ bool Shard::yield_free_slot() {
 }
 
 int Shard::take_unused_slots() {
-  const int unused = std::max(0, slots_ - open() - needed(true));
+  // After the limits were lowered, slots beyond them go back even while somebody waits.
+  const int in_use = std::max(open(), std::min(open() + needed(true), limit()));
+  const int unused = std::max(0, slots_ - in_use);
   slots_ -= unused;
   return unused;
 }
 
 int Shard::dials_due(Instant now, bool keep_min) const {
-  return std::max(0, std::min({needed(keep_min), slots_ - open(), policy_.allowed(now) - login_}));
+  return std::max(
+      0, std::min({needed(keep_min), std::min(slots_, limit()) - open(), policy_.allowed(now) - login_}));
 }
 
 Duration Shard::lifetime_of(ConnId server) const {
@@ -96,12 +99,12 @@ Instant Shard::retire_at(const Idle& idle, Instant now) const {
       limits_.lifetime == Duration::zero() ? never : idle.connected + lifetime_of(idle.server);
   if (limits_.idle_timeout == Duration::zero()) return aged;
   // One that is kept for `min` is looked at again a timeout later: others may have been opened by then.
-  const Instant unused = (open() > limits_.min ? idle.since : now) + limits_.idle_timeout;
+  const Instant unused = (open() - leaving_ > limits_.min ? idle.since : now) + limits_.idle_timeout;
   return std::min(aged, unused);
 }
 
 std::optional<ConnId> Shard::next_to_retire(Instant now) {
-  const bool too_many = slots_ > limits_.size + limits_.reserve;
+  const bool too_many = open() - leaving_ > limit();
   if (idle_.empty() || (!too_many && now < retire_floor_)) return std::nullopt;
   Instant floor = never;
   for (std::size_t i = 0; i < idle_.size(); ++i) {
@@ -110,6 +113,7 @@ std::optional<ConnId> Shard::next_to_retire(Instant now) {
       const ConnId server = idle_[i].server;
       idle_.erase(idle_.begin() + static_cast<std::ptrdiff_t>(i));
       ++busy_;
+      ++leaving_;
       return server;
     }
     floor = std::min(floor, at);
@@ -134,9 +138,13 @@ Instant Shard::next_deadline(Instant now, bool keep_min) const {
   Instant at = never;
   if (!queue_.empty()) {
     at = queue_.front()->deadline;
-    if (limits_.reserve > 0 && slots_ >= limits_.size && slots_ < limits_.size + limits_.reserve) {
-      at = std::min(at, std::max(queue_.front()->since, reserve_asked_) + limits_.reserve_timeout);
-    }
+    const Instant reserve_due = queue_.front()->since + limits_.reserve_timeout;
+    const bool reserve_left = slots_ >= limits_.size && slots_ < limit();
+    if (reserve_left && reserve_due > now) at = std::min(at, reserve_due);
+  }
+  if (limits_.shared && !queue_.empty() && slots_ < limits_.size) {
+    const Instant ask = queue_.front()->since + share_patience;
+    if (ask > now) at = std::min(at, ask);
   }
   if (needed(keep_min) > 0 && slots_ > open() && policy_.again() > now) at = std::min(at, policy_.again());
   return idle_.empty() ? at : std::min(at, retire_floor_);

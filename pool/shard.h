@@ -10,6 +10,7 @@
 //  S3 A server is idle, or busy with one client, or on its way in or out; never two of these.
 //  S4 The queue is served first in, first out; idle servers last in, first out, so that the rest can age.
 
+#include <cstdint>
 #include <optional>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct Limits {
   int size = 0;
   int reserve = 0;
   int min = 0;
+  bool shared = false;  // other workers have shards of this pool as well
   Duration reserve_timeout{};
   Duration idle_timeout{};
   Duration lifetime{};
@@ -33,10 +35,17 @@ struct Limits {
 
 class Shard {
  public:
+  static constexpr Duration share_patience = std::chrono::milliseconds(1);
+
   explicit Shard(const Limits& limits) : limits_(limits) {}
 
   const Limits& limits() const { return limits_; }
-  void set_limits(const Limits& limits) { limits_ = limits; }
+  void set_limits(const Limits& limits) {
+    limits_ = limits;
+    // What follows from the old limits is void: wishes are told to the Arbiter again, idle servers looked at.
+    asked_ = 0;
+    retire_floor_ = Instant{};
+  }
 
   // An idle server for a client, now busy; nothing when the client has to wait (then call `wait`).
   std::optional<ConnId> acquire();
@@ -63,13 +72,18 @@ class Shard {
   // server is idle now.
   std::optional<Waiter> release(ConnId server, Instant connected, Instant now);
   // A server is gone, or going; it was busy, or idle.
-  void closed_busy() { --busy_; }
+  void closed_busy() {
+    --busy_;
+    if (leaving_ > 0) --leaving_;
+  }
   void closed_idle(ConnId server);
 
   // Slots.
   int slots() const { return slots_; }
   void granted(int slots);
-  // How many more slots to ask the Arbiter for now; 0 when it has been asked already.
+  // How many more slots to ask the Arbiter for now; 0 when it has been asked already. In a shared pool a
+  // shard that has slots asks for one more at a time, and not before somebody has waited for
+  // `share_patience`: moving a server between workers costs more than a short wait.
   int slots_to_ask(Instant now);
   // Whether the queue has been so slow that the reserve should help.
   bool needs_reserve(Instant now) const;
@@ -105,6 +119,9 @@ class Shard {
   bool over_lifetime(ConnId server, Instant connected, Instant now) const;
 
  private:
+  // Why slots are wanted, the weaker reason first.
+  enum class Need : std::uint8_t { min, waiters, reserve };
+
   struct Idle {
     ConnId server;
     Instant since;
@@ -112,6 +129,7 @@ class Shard {
   };
 
   int needed(bool keep_min) const;
+  int limit() const { return limits_.size + limits_.reserve; }
   Instant retire_at(const Idle& idle, Instant now) const;
   Duration lifetime_of(ConnId server) const;
 
@@ -121,8 +139,9 @@ class Shard {
   std::vector<Idle> idle_;  // the last one is taken first
   int busy_ = 0, login_ = 0;
   int slots_ = 0;
-  int asked_ = 0;  // slots asked for and not granted yet
-  Instant reserve_asked_{};
+  int leaving_ = 0;  // of the busy ones, those that next_to_retire named
+  int asked_ = 0;    // slots asked for and not granted yet
+  Need asked_for_ = Need::min;
   Instant retire_floor_ = never;  // no idle server is to be retired before
 };
 

@@ -99,20 +99,20 @@ Verdict Ledger::judge(char type, Request front) {
       if (is_extended(front) || copy_ != CopyMode::none) return violation;
       return {.ready = true, .completed = true};
     case 'E':
-      if (copy_ == CopyMode::in) copy_in_ends(true);
+      if (copy_ == CopyMode::in) copy_in_fails();
       copy_ = CopyMode::none;
       if (!uncertain_ && is_extended(front)) skip_to_sync();
       return pass;
     case 'C':
       if (!runs) return violation;
-      if (copy_ == CopyMode::in) copy_in_ends(false);
+      if (copy_ == CopyMode::in && !copy_in_ends()) return violation;
       copy_ = CopyMode::none;
       return front == Request::execute ? done : pass;
     case 'I':
-      if (!runs) return violation;
+      if (!runs || copy_ != CopyMode::none) return violation;
       return front == Request::execute ? done : pass;
     case 's':
-      return front == Request::execute ? done : violation;
+      return front == Request::execute && copy_ == CopyMode::none ? done : violation;
     case 'D':
       return runs ? pass : violation;
     case 'T':
@@ -168,24 +168,21 @@ void Ledger::copy_in_starts() {
   }
 }
 
-void Ledger::copy_in_ends(bool failed) {
+bool Ledger::copy_in_ends() {
   std::size_t end = 1;
-  bool maybe = false;
-  for (; end < size_ && at(end).request != Request::copy_end; ++end)
-    maybe |= at(end).request == Request::maybe_sync;
-  if (failed) {
-    if (maybe) {
-      uncertain_ = true;
-      size_ = 0;
-    }
-    return;
-  }
+  while (end < size_ && at(end).request != Request::copy_end) ++end;
+  if (end == size_) return false;
   // The server has read the data to its end, and every Sync before it as well.
-  if (end < size_) ++end;
-  const std::size_t gone = end - 1;
-  at(gone) = at(0);
-  head_ += gone;
-  size_ -= gone;
+  at(end) = at(0);
+  head_ += end;
+  size_ -= end;
+  return true;
+}
+
+void Ledger::copy_in_fails() {
+  for (std::size_t i = 1; i < size_ && at(i).request != Request::copy_end; ++i)
+    uncertain_ = uncertain_ || at(i).request == Request::maybe_sync;
+  if (uncertain_) size_ = 0;
 }
 
 void Ledger::swallow_all() {

@@ -83,7 +83,9 @@ class Ledger {
   void drop_front_marks();
   void skip_to_sync();
   void copy_in_starts();
-  void copy_in_ends(bool failed);
+  // False when the server cannot have come to the end of the data.
+  bool copy_in_ends();
+  void copy_in_fails();
   // What `type` means for the front request; `completed` pops it.
   Verdict judge(char type, Request front);
 

@@ -59,8 +59,8 @@ void Control::on_signal(int signal) {
     core_->reload();
     return;
   }
-  if (signal == SIGINT && std::exchange(interrupted_, true)) {
-    log_.write(LogLevel::info, "second SIGINT: stopping at once");
+  if (signal == SIGINT && drain_wanted_) {
+    log_.write(LogLevel::info, "SIGINT while draining: stopping at once");
     uv_stop(loop_.get());
     return;
   }
@@ -90,7 +90,7 @@ void Control::end_turn() {
 
 void Control::start_drain() {
   draining_ = true;
-  log_.write(LogLevel::info, "draining: no new clients, transactions may finish; SIGINT twice stops at once");
+  log_.write(LogLevel::info, "draining: no new clients, transactions may finish; SIGINT stops at once");
   core_->begin_turn(turn_.now());
   core_->drain();
   if (shutdown_timeout_ == Duration::zero()) return;

@@ -2,7 +2,7 @@
 // The control thread, which is the main thread: a libuv loop with the ControlCore, signals, and the end of
 // the process.
 //
-// SIGTERM and the first SIGINT drain, the second SIGINT stops at once, SIGHUP reloads.
+// SIGTERM and SIGINT drain, SIGINT while draining stops at once, SIGHUP reloads.
 
 #include <functional>
 #include <memory>
@@ -61,7 +61,7 @@ class Control final : private ControlHost, private TurnTaker {
   std::vector<HandlePtr<uv_signal_t>> signals_;
   HandlePtr<uv_timer_t> log_timer_, drain_timer_;
   std::vector<ControlMail> mail_;  // being delivered
-  bool drain_wanted_ = false, draining_ = false, interrupted_ = false;
+  bool drain_wanted_ = false, draining_ = false;
 };
 
 }  // namespace pgweir

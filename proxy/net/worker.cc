@@ -65,7 +65,17 @@ void Worker::run(const std::stop_token& stop_asked) {
   listen();
   const std::stop_callback wake(stop_asked, [this] { mailbox_.wake(); });
   uv_run(loop_.get(), UV_RUN_DEFAULT);
+  let_linger();
   shut_down();
+}
+
+// The last words of a drain are on their way.
+void Worker::let_linger() {
+  const Instant end = instant_now() + Stream::goodbye_limit;
+  while (!lingering_.empty() && instant_now() < end) {
+    uv_run(loop_.get(), UV_RUN_NOWAIT);
+    ::usleep(1000);
+  }
 }
 
 void Worker::shut_down() {

@@ -51,6 +51,7 @@ class Worker final : private Host, private DialOwner, private TurnTaker {
   void listen();
   void on_client(uv_stream_t* listener);
   void on_mail();
+  void let_linger();
   void shut_down();
 
   // Host

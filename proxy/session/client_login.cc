@@ -357,10 +357,10 @@ void ClientLogin::finish_console() {
   const auto listed = [&](const std::vector<std::string>& users) {
     return std::find(users.begin(), users.end(), startup_.user) != users.end();
   };
-  const ConsoleRights rights = listed(console.admin_users)   ? ConsoleRights::admin
-                               : listed(console.stats_users) ? ConsoleRights::stats
-                                                             : ConsoleRights::none;
-  if (rights == ConsoleRights::none) {
+  const ConsolePrivilege rights = listed(console.admin_users)   ? ConsolePrivilege::admin
+                               : listed(console.stats_users) ? ConsolePrivilege::stats
+                                                             : ConsolePrivilege::none;
+  if (rights == ConsolePrivilege::none) {
     return refuse(Refusal::console_denied, "user \"" + startup_.user + "\" may not use the console", {},
                   "Add the user to console.admin_users or console.stats_users.");
   }

@@ -188,7 +188,7 @@ void ClientSession::logged_in(WorkerEngine::CancelKey key, Bytes rest) {
   process(rest);
 }
 
-void ClientSession::logged_in_to_console(ConsoleRights rights, Bytes rest) {
+void ClientSession::logged_in_to_console(ConsolePrivilege rights, Bytes rest) {
   console_ = rights;
   framer_ = Framer(&console_gathered, console_limit);
   engine_.set_timer(*this, never);
@@ -368,8 +368,8 @@ Transport ClientSession::move_away() {
 
 ClientSnapshot ClientSession::snapshot() const {
   ClientSnapshot result;
-  result.id = id().number();
-  if (server_ != nullptr) result.link = server_->id().number();
+  result.id = serial();
+  if (server_ != nullptr) result.link = server_->serial();
   result.user = route_.user;
   result.database = route_.database;
   const std::string* const application = parameters_ ? parameters_->find("application_name") : nullptr;

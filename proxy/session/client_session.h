@@ -43,7 +43,7 @@ class ClientSession final : public Connection {
   const SharedParameters& parameters() const { return parameters_; }
   bool at_boundary() const { return framer_.at_boundary(); }
   ClientLogin* login() const { return login_.get(); }
-  bool is_console() const { return console_ != ConsoleRights::none; }
+  bool is_console() const { return console_ != ConsolePrivilege::none; }
   bool serving() const { return login_ == nullptr && !is_console(); }
   bool linked() const { return server_ != nullptr; }
 
@@ -52,7 +52,7 @@ class ClientSession final : public Connection {
   void enter(PoolEntry& pool);
   // The login is over; `rest` is what the client has sent beyond it.
   void logged_in(WorkerEngine::CancelKey key, Bytes rest);
-  void logged_in_to_console(ConsoleRights rights, Bytes rest);
+  void logged_in_to_console(ConsolePrivilege rights, Bytes rest);
   void holds_client_slot() { client_slot_ = true; }
   // Whether the servers take these parameters is to be found out: with this server.
   void check_parameters(ServerSession& server);
@@ -124,7 +124,7 @@ class ClientSession final : public Connection {
   Discard discard_ = Discard::nothing;
   bool client_slot_ = false;
   bool gone_ = false;  // nothing is done for it any more
-  ConsoleRights console_ = ConsoleRights::none;
+  ConsolePrivilege console_ = ConsolePrivilege::none;
   bool console_busy_ = false;
   WorkerEngine::CancelKey key_;
   Instant requested_{};

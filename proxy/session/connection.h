@@ -34,6 +34,8 @@ class Connection {
 
   Role role() const { return role_; }
   ConnId id() const { return id_; }
+  // Unique in the process; what the console and the log call its id.
+  std::uint64_t serial() const { return serial_; }
   Outbox& out() { return out_; }
   const Outbox& out() const { return out_; }
 
@@ -50,6 +52,7 @@ class Connection {
   bool ended_ = false;      // closed; its memory is freed when the turn ends
   bool host_gone_ = false;  // the host has closed it by itself
   ConnId id_;
+  std::uint64_t serial_ = 0;
   Instant timer_ = never;
   Outbox out_;
 };

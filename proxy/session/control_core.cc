@@ -1,6 +1,8 @@
 #include "proxy/session/control_core.h"
 
+#include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -18,9 +20,16 @@ class ControlEngine {
         settings_(std::move(settings)),
         now_(now),
         started_(now),
-        wall_offset_(wall_offset) {}
+        wall_offset_(wall_offset),
+        next_sample_(now + StatsHistory::period) {}
 
-  void begin_turn(Instant now) { now_ = now; }
+  void begin_turn(Instant now) {
+    now_ = now;
+    if (now < next_sample_) return;
+    next_sample_ = now + StatsHistory::period;
+    ask_workers({}, false, true);
+  }
+  Instant next_deadline() const { return next_sample_; }
   void on_mail(ControlMail mail) {
     std::visit([this](auto& letter) { receive(letter); }, mail);
   }
@@ -42,7 +51,7 @@ class ControlEngine {
 
  private:
   struct Question {
-    ConsoleAsked asked;
+    std::optional<ConsoleAsked> asked;
     std::vector<WorkerSnapshot> snapshots;
   };
 
@@ -88,7 +97,11 @@ class ControlEngine {
     arbiter_.returned(mail.worker, mail.route, mail.slots, orders);
     carry_out(orders);
   }
-  void receive(SlotMoved& mail) { arbiter_.moved(mail.from, mail.to, mail.route); }
+  void receive(SlotMoved& mail) {
+    ArbiterOrders orders;
+    arbiter_.moved(mail.from, mail.to, mail.route, orders);
+    carry_out(orders);
+  }
 
   // ---- client slots ----
 
@@ -106,9 +119,14 @@ class ControlEngine {
   void receive(ConsoleAsked& mail) {
     const ConsolePlan plan = plan_console(mail.query);
     if (!plan.needs_snapshots) return answer({std::move(mail), {}});
+    ask_workers(std::move(mail), plan.needs_connections, plan.needs_measures);
+  }
+
+  // Without `asked`, the snapshots are for the history.
+  void ask_workers(std::optional<ConsoleAsked> asked, bool connections, bool measures) {
     const std::uint64_t ticket = ++tickets_;
-    questions_[ticket] = {std::move(mail), {}};
-    tell_all(SnapshotAsked{ticket, plan.needs_connections, plan.needs_measures});
+    questions_[ticket] = {std::move(asked), {}};
+    tell_all(SnapshotAsked{ticket, connections, measures});
   }
 
   void receive(SnapshotCut& mail) {
@@ -118,6 +136,7 @@ class ControlEngine {
     if (static_cast<int>(found->second.snapshots.size()) < workers_) return;
     Question question = std::move(found->second);
     questions_.erase(found);
+    if (!question.asked) return history_.sample(now_, question.snapshots);
     answer(std::move(question));
   }
 
@@ -126,12 +145,9 @@ class ControlEngine {
                       .workers = std::move(question.snapshots),
                       .now = now_,
                       .wall_offset = wall_offset_,
-                      .started = started_};
-    const ConsolePrivilege privilege = question.asked.rights == ConsoleRights::admin ? ConsolePrivilege::admin
-                                       : question.asked.rights == ConsoleRights::stats
-                                           ? ConsolePrivilege::stats
-                                           : ConsolePrivilege::none;
-    ConsoleResult result = answer_console(question.asked.query, privilege, world);
+                      .started = started_,
+                      .history = &history_};
+    ConsoleResult result = answer_console(question.asked->query, question.asked->rights, world);
     bool close = false;
     switch (result.action) {
       case ConsoleAction::none:
@@ -150,7 +166,7 @@ class ControlEngine {
         close = true;
         break;
     }
-    host_.post(question.asked.worker, ConsoleAnswered{question.asked.client, std::move(result.bytes), close});
+    host_.post(question.asked->worker, ConsoleAnswered{question.asked->client, std::move(result.bytes), close});
   }
 
   void receive(Drained&) { ++drained_workers_; }
@@ -166,6 +182,8 @@ class ControlEngine {
   int client_slots_ = 0;  // granted
   std::uint64_t tickets_ = 0;
   std::map<std::uint64_t, Question> questions_;
+  StatsHistory history_;
+  Instant next_sample_;
   bool draining_ = false;
   int drained_workers_ = 0;
 };
@@ -181,7 +199,7 @@ void ControlCore::on_mail(ControlMail mail) { engine_->on_mail(std::move(mail));
 void ControlCore::reload() { engine_->reload(); }
 void ControlCore::drain() { engine_->drain(); }
 void ControlCore::end_turn() {}
-Instant ControlCore::next_deadline() const { return never; }
+Instant ControlCore::next_deadline() const { return engine_->next_deadline(); }
 bool ControlCore::drained() const { return engine_->drained(); }
 
 }  // namespace pgweir

@@ -9,6 +9,7 @@
 #include <string>
 #include <variant>
 
+#include "admin/command.h"
 #include "admin/settings.h"
 #include "pool/ids.h"
 #include "pool/route.h"
@@ -22,9 +23,6 @@ namespace pgweir {
 struct Transport {
   std::int64_t handle = -1;
 };
-
-// Who may say what on the console.
-enum class ConsoleRights : std::uint8_t { none, stats, admin };
 
 // ---- to a worker ----
 
@@ -146,7 +144,7 @@ struct ConsoleAsked {
   WorkerId worker;
   ConnId client;
   std::string user;
-  ConsoleRights rights = ConsoleRights::none;
+  ConsolePrivilege rights = ConsolePrivilege::none;
   std::string query;
 };
 

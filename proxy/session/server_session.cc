@@ -502,8 +502,8 @@ AdoptServer ServerSession::pack(Transport transport) const {
 
 ServerSnapshot ServerSession::snapshot() const {
   ServerSnapshot result;
-  result.id = id().number();
-  if (client_ != nullptr) result.link = client_->id().number();
+  result.id = serial();
+  if (client_ != nullptr) result.link = client_->serial();
   result.user = pool_.login_user();
   result.database = pool_.route.database;
   const std::string* const application = parameters_ ? parameters_->find("application_name") : nullptr;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "pool/placement.h"
 #include "proxy/session/client_login.h"
 #include "proxy/session/client_session.h"
 #include "proxy/session/plant.h"
@@ -77,6 +78,7 @@ Instant WorkerEngine::next_deadline() const {
 // ---- connections ----
 
 ConnId WorkerEngine::add(std::unique_ptr<Connection> connection) {
+  connection->serial_ = ++serials_ * static_cast<std::uint64_t>(workers_) + id_.value;
   return connections_.add(std::move(connection));
 }
 
@@ -133,7 +135,7 @@ void WorkerEngine::log(LogLevel level, char side, const Connection& connection, 
   if (level < settings_->log.level) return;
   host_.log({.level = level,
              .side = side,
-             .connection = connection.id().number(),
+             .connection = connection.serial(),
              .database = route.database,
              .user = route.user,
              .peer = peer.port == 0 ? peer.address : peer.address + ":" + std::to_string(peer.port),
@@ -284,9 +286,11 @@ int WorkerEngine::pool_size(const DatabaseSettings& database, const std::string&
 void WorkerEngine::configure(PoolEntry& pool, const DatabaseSettings& database) {
   const PoolSettings& defaults = settings_->pool;
   const UserSettings* const user = settings_->find_user(pool.route.user);
-  pool.shard.set_limits({.size = pool_size(database, pool.route.user),
+  const int size = pool_size(database, pool.route.user);
+  pool.shard.set_limits({.size = size,
                          .reserve = database.reserve_pool_size.value_or(defaults.reserve_pool_size),
                          .min = database.min_pool_size.value_or(defaults.min_pool_size),
+                         .shared = placement(pool.route, size, workers_).size() > 1,
                          .reserve_timeout = defaults.reserve_pool_timeout,
                          .idle_timeout = defaults.server_idle_timeout,
                          .lifetime = database.server_lifetime.value_or(defaults.server_lifetime),
@@ -515,7 +519,7 @@ void WorkerEngine::on_mail(SlotRecalled& mail) {
   const auto found = pools_.find(mail.route);
   if (found == pools_.end()) return;
   PoolEntry& pool = *found->second;
-  if (!pool.recall || mail.since < pool.recall->since) {
+  if (!pool.recall || mail.since <= pool.recall->since) {
     const bool closing = pool.recall && pool.recall->closing;
     pool.recall = {.since = mail.since, .same_pool = mail.same_pool, .to = mail.to, .closing = closing};
   }

@@ -155,6 +155,7 @@ class WorkerEngine {
   std::unordered_map<std::uint32_t, KeyHolder> cancel_keys_;  // by pid
   std::unordered_map<std::uint64_t, ConnId> key_askers_;      // by ticket
   std::uint64_t tickets_ = 0;
+  std::uint64_t serials_ = 0;
 
   int client_slots_ = 0;  // granted and not in use
   bool client_slots_asked_ = false;

@@ -36,6 +36,11 @@ ClientModel::ClientModel(Checks& checks, const ClientRules& rules, int client, c
     : checks_(checks), rules_(rules), client_(client), session_(settings, "?") {
   session_.report_all();
   session_.take_output();
+  if (rules_.direct) return;
+  // A known difference: behind the proxy, RESET ALL goes back to what the server connection began with.
+  ToySettings server = default_settings();
+  server["session_authorization"] = settings.at("session_authorization");
+  session_.set_reset_values(std::move(server));
 }
 
 bool ClientModel::wrong(std::string reason) {

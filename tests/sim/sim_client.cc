@@ -361,7 +361,8 @@ void SimClient::over(StreamState state) {
   const bool was_idle = !rules_.direct && state_ == State::working && model_->idle();
   const bool working = state_ == State::working;
   // A message that has begun leaves no room for an error.
-  const bool told = working && (rules_.direct || model_->doomed() || in_.size() > 0 || state == StreamState::broken);
+  const bool told =
+      working && (rules_.direct || model_->doomed() || in_.size() > 0 || state == StreamState::broken);
   const bool excused = state_ == State::leaving || cut || (working && model_->doomed()) ||
                        (!working && (rules_.servers_fail || rules_.logins_refused)) ||
                        (rules_.servers_fail && !was_idle && told);

@@ -93,6 +93,8 @@ class ToySession {
   bool at_transaction_start() const;
   // The next message fails instead of being run, as when no server could be had for it.
   void refuse_next(Bytes code);
+  // What RESET ALL goes back to, when that is not what the session began with.
+  void set_reset_values(ToySettings settings) { start_ = std::move(settings); }
   // The next message brings no reply.
   bool next_is_silent() const;
   bool has_input() const { return !input_.empty() || query_ || sleeping(); }

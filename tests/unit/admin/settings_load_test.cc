@@ -101,7 +101,9 @@ TEST_CASE("no setting takes a value of another kind") {
       {"[\"\"]", {}},
       {"[\"a\"]", {SettingKind::text_list}}};
   for (const Setting& row : settings_table()) {
-    for (const auto& [value, kinds] : values) {
+    for (const auto& sample : values) {
+      const std::string& value = sample.first;
+      const std::vector<SettingKind>& kinds = sample.second;
       const bool right = std::find(kinds.begin(), kinds.end(), row.kind) != kinds.end();
       if (right) continue;
       CAPTURE(full_name(row));
@@ -188,14 +190,31 @@ TEST_CASE("what is not TOML is told with its line") {
   for (const Bytes header : {"[ = 1]", "[[[a]]]", "[[=", "[.a]", "[#", "[", "[[", "["}) {
     CHECK(problem(std::string(header) + "\n").starts_with("pgweir.toml:"));
   }
+  CHECK(problem("\xc3\xa9 = 1\n").starts_with("pgweir.toml:1: not TOML"));
   CHECK(problem("workers = \xff\n").starts_with("pgweir.toml:1: not TOML"));
   CHECK(problem("a = [[[[[[[[[[[[1]]]]]]]]]]]]\n").starts_with("pgweir.toml:1: not TOML"));
+}
+
+TEST_CASE("text in other scripts is welcome where TOML has it") {
+  const auto loaded = must_load(
+      "[databases.\"b\xc3\xbc"
+      "cher\"] # \xc3\xa9\ndbname = \"\"\"\\\n  \xc3\xa9\"\"\"\n");
+  REQUIRE(
+      loaded.settings.databases.contains("b\xc3\xbc"
+                                         "cher"));
+  CHECK(loaded.settings.databases
+            .at("b\xc3\xbc"
+                "cher")
+            .dbname == "\xc3\xa9");
 }
 
 TEST_CASE("depth and length are bounded") {
   std::string dots = "a";
   for (int i = 0; i < 100'000; ++i) dots += ".a";
   CHECK(problem("\n" + dots + " = 1\n") == "pgweir.toml:2: more than 128 dots in one line");
+  std::string deep = dots.substr(0, 2 * 128 + 1);
+  deep = "[" + deep + "]\n" + deep + " = 1\n";
+  CHECK(problem(deep) == "pgweir.toml:1: a: no such section");
   CHECK(problems("# " + std::string(500, '.') + "\n").empty());
   CHECK(problem(std::string(longest_settings_file + 1, '\n')) == "pgweir.toml: longer than 16MiB");
 }

@@ -1,0 +1,57 @@
+#pragma once
+// One row of the console's command table: all that is known about one command.
+
+#include <cstdint>
+#include <span>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "admin/column.h"
+#include "admin/console_error.h"
+#include "admin/statement.h"
+#include "admin/world.h"
+#include "protocol/writer.h"
+
+namespace pgweir {
+
+// What a user may do, and what a command asks for: each includes those before it.
+enum class ConsolePrivilege : std::uint8_t { none, stats, admin };
+
+// What the caller has to do after a query.
+enum class ConsoleAction : std::uint8_t {
+  none,
+  reload,  // and then to answer with reload_reply()
+  shutdown,
+  shutdown_wait_for_clients,
+  shutdown_wait_for_servers,
+  close,  // this console connection
+};
+
+// What a command reads from the workers; each includes those before it, but connections are not measures.
+enum class SnapshotNeeds : std::uint8_t { none, pools, connections, measures };
+
+struct CommandCall {
+  const World& world;
+  std::span<const Token> arguments;  // what stands behind the words of the command
+  Writer& out;                       // for rows
+  std::string tag;                   // of CommandComplete, which the dispatcher writes
+};
+
+// An error must come before anything is written.
+using CommandOutcome = tl::expected<void, ConsoleError>;
+
+struct Command {
+  Bytes words;  // "SHOW POOLS"
+  Bytes alias{};
+  Bytes arguments{};                                     // as the reference prints them; empty: takes none
+  ConsolePrivilege privilege = ConsolePrivilege::admin;  // a forgotten one is denied
+  SnapshotNeeds needs = SnapshotNeeds::none;
+  ConsoleAction action = ConsoleAction::none;  // a command with an action must be alone in its query
+  bool for_drivers = false;                    // not for people: SHOW HELP leaves it out
+  Bytes tag{};
+  CommandOutcome (*run)(CommandCall&) = nullptr;   // null: nothing but the tag
+  std::vector<ColumnInfo> (*columns)() = nullptr;  // null: no rows, or rows that depend on the argument
+  Bytes doc{};
+};
+
+}  // namespace pgweir

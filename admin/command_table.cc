@@ -1,0 +1,301 @@
+#include "admin/command_table.h"
+
+#include <optional>
+#include <vector>
+
+#include "admin/nearest.h"
+#include "admin/show.h"
+
+namespace pgweir {
+namespace {
+
+constexpr auto stats = ConsolePrivilege::stats;
+constexpr auto admin = ConsolePrivilege::admin;
+
+constexpr Command commands[] = {
+    {.words = "SHOW HELP",
+     .privilege = stats,
+     .tag = "SHOW",
+     .run = show_help,
+     .columns = help_columns,
+     .doc = "The commands of the console."},
+    {.words = "SHOW VERSION",
+     .privilege = stats,
+     .tag = "SHOW",
+     .run = show_version,
+     .columns = version_columns,
+     .doc = "The version of PgBouncer whose console this is, then pgweir's own."},
+    {.words = "SHOW POOLS",
+     .privilege = stats,
+     .needs = SnapshotNeeds::pools,
+     .tag = "SHOW",
+     .run = show_pools,
+     .columns = pools_columns,
+     .doc = "Clients and servers of each pool by their state, and the longest wait."},
+    {.words = "SHOW DATABASES",
+     .privilege = stats,
+     .needs = SnapshotNeeds::pools,
+     .tag = "SHOW",
+     .run = show_databases,
+     .columns = databases_columns,
+     .doc = "The databases that are configured or in use, where they lead, and their limits."},
+    {.words = "SHOW USERS",
+     .privilege = stats,
+     .needs = SnapshotNeeds::pools,
+     .tag = "SHOW",
+     .run = show_users,
+     .columns = users_columns,
+     .doc = "The users that are configured or connected, and their limits."},
+    {.words = "SHOW CLIENTS",
+     .privilege = stats,
+     .needs = SnapshotNeeds::connections,
+     .tag = "SHOW",
+     .run = show_clients,
+     .columns = connections_columns,
+     .doc = "Every connection from an application."},
+    {.words = "SHOW SERVERS",
+     .privilege = stats,
+     .needs = SnapshotNeeds::connections,
+     .tag = "SHOW",
+     .run = show_servers,
+     .columns = connections_columns,
+     .doc = "Every connection to PostgreSQL."},
+    {.words = "SHOW STATS",
+     .privilege = stats,
+     .needs = SnapshotNeeds::measures,
+     .tag = "SHOW",
+     .run = show_stats,
+     .columns = stats_columns,
+     .doc =
+         "Counters of each database since the start, and their averages over the last one to two minutes."},
+    {.words = "SHOW STATS_TOTALS",
+     .privilege = stats,
+     .needs = SnapshotNeeds::measures,
+     .tag = "SHOW",
+     .run = show_stats_totals,
+     .columns = stats_totals_columns,
+     .doc = "The counters of SHOW STATS alone."},
+    {.words = "SHOW STATS_AVERAGES",
+     .privilege = stats,
+     .needs = SnapshotNeeds::measures,
+     .tag = "SHOW",
+     .run = show_stats_averages,
+     .columns = stats_averages_columns,
+     .doc = "The averages of SHOW STATS alone."},
+    {.words = "SHOW LISTS",
+     .privilege = stats,
+     .needs = SnapshotNeeds::pools,
+     .tag = "SHOW",
+     .run = show_lists,
+     .columns = lists_columns,
+     .doc = "How many there are of everything."},
+    {.words = "SHOW CONFIG",
+     .privilege = stats,
+     .tag = "SHOW",
+     .run = show_config,
+     .columns = config_columns,
+     .doc = "The settings in effect, with PgBouncer's names where it has them."},
+    {.words = "SHOW STATE",
+     .privilege = stats,
+     .tag = "SHOW",
+     .run = show_state,
+     .columns = state_columns,
+     .doc = "Whether clients are served."},
+    {.words = "SHOW CONCURRENCY",
+     .arguments = "[pool]",
+     .privilege = stats,
+     .needs = SnapshotNeeds::measures,
+     .tag = "SHOW",
+     .run = show_concurrency,
+     .columns = concurrency_columns,
+     .doc =
+         "How long how many servers were in use at once, and how many clients waited. Where there are many "
+         "levels, several share a row. With several workers that share a pool these are estimates."},
+    {.words = "SHOW HISTOGRAMS",
+     .arguments = "[pool]",
+     .privilege = stats,
+     .needs = SnapshotNeeds::measures,
+     .tag = "SHOW",
+     .run = show_histograms,
+     .columns = histograms_columns,
+     .doc = "How long clients waited, and how long queries and transactions took and servers were held. Rows "
+            "without a value are left out. SHOW LATENCY says the same in percentiles."},
+    {.words = "SHOW LATENCY",
+     .arguments = "[pool]",
+     .privilege = stats,
+     .needs = SnapshotNeeds::measures,
+     .tag = "SHOW",
+     .run = show_latency,
+     .columns = latency_columns,
+     .doc = "The histograms as percentiles, which are at most 6.25 % (or 1 us) too high."},
+    {.words = "SHOW RECOMMENDATIONS",
+     .alias = "SHOW ADVICE",
+     .arguments = "[pool]",
+     .privilege = stats,
+     .needs = SnapshotNeeds::measures,
+     .tag = "SHOW",
+     .run = show_recommendations,
+     .columns = recommendations_columns,
+     .doc = "Which size each pool should have, why, and how sure that is. Best read with \\x in psql."},
+    {.words = "RELOAD",
+     .privilege = admin,
+     .action = ConsoleAction::reload,
+     .tag = "RELOAD",
+     .doc = "Reads the configuration again. What changed, and what needs a restart, comes as a notice; if "
+            "anything is wrong, the old settings stay."},
+    {.words = "SHUTDOWN",
+     .privilege = admin,
+     .action = ConsoleAction::shutdown,
+     .tag = "SHUTDOWN",
+     .doc = "Ends the process at once."},
+    {.words = "SHUTDOWN WAIT_FOR_CLIENTS",
+     .privilege = admin,
+     .action = ConsoleAction::shutdown_wait_for_clients,
+     .tag = "SHUTDOWN",
+     .doc = "Takes no new clients, closes each when its transaction is over, and ends when all are gone."},
+    {.words = "SHUTDOWN WAIT_FOR_SERVERS",
+     .privilege = admin,
+     .action = ConsoleAction::shutdown_wait_for_servers,
+     .tag = "SHUTDOWN",
+     .doc = "The same as WAIT_FOR_CLIENTS: both wait for running transactions."},
+
+    {.words = "SHOW",
+     .arguments = "parameter",
+     .privilege = stats,
+     .for_drivers = true,
+     .tag = "SHOW",
+     .run = show_parameter,
+     .doc = "The value of a parameter of the session, as far as drivers ask for it."},
+    {.words = "SELECT",
+     .arguments = "value",
+     .privilege = stats,
+     .for_drivers = true,
+     .tag = "SELECT 1",
+     .run = select_value,
+     .doc = "One row for a whole number or version(). The console does not run SQL."},
+    {.words = "SET",
+     .arguments = "parameter = value",
+     .privilege = stats,
+     .for_drivers = true,
+     .tag = "SET",
+     .run = set_parameter,
+     .doc = "Accepted and ignored, except for the settings of pgweir: these stand in its configuration."},
+    {.words = "RESET",
+     .arguments = "parameter",
+     .privilege = stats,
+     .for_drivers = true,
+     .tag = "RESET",
+     .doc = "Accepted and ignored."},
+    {.words = "BEGIN",
+     .alias = "BEGIN TRANSACTION",
+     .arguments = "[mode]",
+     .privilege = stats,
+     .for_drivers = true,
+     .tag = "BEGIN",
+     .doc = "Accepted and ignored: the console has no transactions."},
+    {.words = "START TRANSACTION",
+     .arguments = "[mode]",
+     .privilege = stats,
+     .for_drivers = true,
+     .tag = "START TRANSACTION",
+     .doc = "Accepted and ignored."},
+    {.words = "COMMIT",
+     .alias = "END",
+     .arguments = "[WORK | TRANSACTION]",
+     .privilege = stats,
+     .for_drivers = true,
+     .tag = "COMMIT",
+     .doc = "Accepted and ignored."},
+    {.words = "ROLLBACK",
+     .alias = "ABORT",
+     .arguments = "[WORK | TRANSACTION]",
+     .privilege = stats,
+     .for_drivers = true,
+     .tag = "ROLLBACK",
+     .doc = "Accepted and ignored."},
+    {.words = "DISCARD",
+     .arguments = "ALL | PLANS | SEQUENCES | TEMP",
+     .privilege = stats,
+     .for_drivers = true,
+     .tag = "DISCARD ALL",
+     .run = discard,
+     .doc = "Accepted and ignored."},
+    {.words = "DEALLOCATE",
+     .arguments = "name | ALL",
+     .privilege = stats,
+     .for_drivers = true,
+     .tag = "DEALLOCATE",
+     .run = deallocate,
+     .doc = "Accepted and ignored."},
+};
+
+// How many tokens the words take at the beginning of the statement; 0 when it begins with something else.
+std::size_t matching_words(const Statement& statement, Bytes words) {
+  std::size_t count = 0;
+  while (!words.empty()) {
+    const Bytes word = words.substr(0, words.find(' '));
+    if (count == statement.size() || !statement[count].is(word)) return 0;
+    ++count;
+    words.remove_prefix(std::min(word.size() + 1, words.size()));
+  }
+  return count;
+}
+
+bool is_word(const Token& token) {
+  return token.kind == Token::Kind::word || token.kind == Token::Kind::quoted;
+}
+
+}  // namespace
+
+std::span<const Command> command_table() { return commands; }
+
+FoundCommand find_command(const Statement& statement) {
+  FoundCommand best;
+  for (const Command& command : commands) {
+    for (const Bytes words : {command.words, command.alias}) {
+      const std::size_t count = matching_words(statement, words);
+      if (count > best.words) best = {&command, count};
+    }
+  }
+  return best;
+}
+
+ConsoleError unknown_command(const Statement& statement) {
+  const std::string first = statement[0].text;
+  const std::string both =
+      statement.size() > 1 && is_word(statement[1]) ? first + " " + statement[1].text : first;
+  std::vector<Bytes> candidates;
+  for (const Command& command : commands) {
+    if (command.for_drivers) continue;
+    candidates.push_back(command.words);
+    if (!command.alias.empty()) candidates.push_back(command.alias);
+  }
+  auto meant = nearest(both, candidates);
+  if (!meant) meant = nearest(first, candidates);
+  if (!meant) meant = nearest("SHOW " + first, candidates);
+  return {sqlstate::syntax_error,
+          "the console has no command \"" + printable(both, 60) + "\"",
+          {},
+          meant ? "Perhaps you meant " + std::string(*meant) + ". SHOW HELP lists the commands."
+                : "SHOW HELP lists the commands; SQL is for the other databases."};
+}
+
+std::string command_text(const Command& command) {
+  std::string text(command.words);
+  if (!command.arguments.empty()) text += " " + std::string(command.arguments);
+  return text;
+}
+
+Bytes privilege_word(ConsolePrivilege privilege) {
+  switch (privilege) {
+    case ConsolePrivilege::none:
+      return "none";
+    case ConsolePrivilege::stats:
+      return "stats";
+    case ConsolePrivilege::admin:
+      return "admin";
+  }
+  return {};
+}
+
+}  // namespace pgweir

@@ -1,0 +1,38 @@
+#pragma once
+// The console: a query in, the bytes of the answer and something to do out. Pure; the control thread calls
+// it.
+//
+//   plan_console(query)    what to fetch from the workers first
+//   answer_console(...)    the whole answer, ReadyForQuery included
+//
+// Whether a user may use a command is decided here, from the command table, before its handler is called;
+// what the table does not grant is denied.
+
+#include <string>
+
+#include "admin/command.h"
+#include "admin/world.h"
+#include "protocol/bytes.h"
+
+namespace pgweir {
+
+struct ConsolePlan {
+  bool needs_snapshots = false;
+  bool needs_connections = false;
+  bool needs_measures = false;
+};
+ConsolePlan plan_console(Bytes query);
+
+struct ConsoleResult {
+  std::string bytes;  // empty for ConsoleAction::reload, whose answer is reload_reply()
+  ConsoleAction action = ConsoleAction::none;
+};
+// A query may hold several statements; the first error ends it, as in PostgreSQL. A query that cannot be
+// cut into statements, or that asks for an action next to other statements, is refused as a whole. A user
+// without any right gets FATAL and ConsoleAction::close.
+ConsoleResult answer_console(Bytes query, ConsolePrivilege rights, const World& world);
+
+// The whole answer to RELOAD. The first line of the report is the message, the others are its detail.
+std::string reload_reply(bool ok, Bytes report);
+
+}  // namespace pgweir

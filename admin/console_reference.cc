@@ -1,0 +1,101 @@
+#include "admin/console_reference.h"
+
+#include "admin/command_table.h"
+#include "admin/console_parameters.h"
+
+namespace pgweir {
+namespace {
+
+constexpr Bytes introduction =
+    R"(# Console
+
+The console is the database `pgweir`, or `pgbouncer` for tools that look for that name, on the same address and port
+as all others:
+
+    psql -p 6432 -U dba pgweir -c 'SHOW POOLS'
+
+Users in `console.admin_users` may use all commands, those in `console.stats_users` the ones that need `stats`. The
+simple query protocol is spoken, so psql works as it is; other drivers have a mode for it, such as JDBC's
+`preferQueryMode=simple`. Commands may be written in any case, with comments, several in one query separated by `;`;
+the first error ends the query. RELOAD and SHUTDOWN must be the only statement of their query.
+
+Commands that PgBouncer has answer with exactly the columns of PgBouncer 1.24 and 1.25, so its monitoring tools
+work; what PgBouncer has not is in commands of its own. Times are in UTC. A pool is named by its database, or by
+`database/user`. This page is made from the same tables as the answers.
+
+)";
+
+// Text inside a cell of a Markdown table; what looks like HTML or a column must not.
+std::string cell(Bytes text) {
+  std::string result;
+  for (const char c : text) {
+    if (c == '|' || c == '*' || c == '_' || c == '<' || c == '[' || c == '\\') result += '\\';
+    result += c;
+  }
+  return result;
+}
+
+// A bar would end the cell even inside of code.
+std::string code(Bytes text) {
+  std::string result = "`";
+  for (const char c : text) {
+    if (c == '|') result += '\\';
+    result += c;
+  }
+  return result + "`";
+}
+
+Bytes type_name(std::uint32_t oid) {
+  switch (oid) {
+    case type_oid::int4:
+      return "int4";
+    case type_oid::int8:
+      return "int8";
+    case type_oid::numeric:
+      return "numeric";
+    default:
+      return "text";
+  }
+}
+
+std::string command_list(bool for_drivers) {
+  std::string out = "| command | needs | what it does |\n|---|---|---|\n";
+  for (const Command& command : command_table()) {
+    if (command.for_drivers != for_drivers) continue;
+    out += "| " + code(command_text(command)) + " | " + std::string(privilege_word(command.privilege)) +
+           " | " + cell(command.doc);
+    if (!command.alias.empty()) out += " Also: " + code(command.alias) + ".";
+    out += " |\n";
+  }
+  return out;
+}
+
+std::string columns_of(const Command& command) {
+  std::string out = "\n## " + std::string(command.words) + "\n\n" + cell(command.doc) +
+                    "\n\n| column | type | meaning |\n|---|---|---|\n";
+  for (const ColumnInfo& it : command.columns())
+    out += "| " + code(it.name) + " | " + std::string(type_name(it.oid)) + " | " + cell(it.doc) + " |\n";
+  return out;
+}
+
+std::string parameter_list() {
+  std::string out = "| parameter | value |\n|---|---|\n";
+  for (const ConsoleParameter& it : console_parameters)
+    out += "| " + code(it.name) + " | " + code(it.value) + " |\n";
+  return out;
+}
+
+}  // namespace
+
+std::string console_reference_markdown() {
+  std::string out(introduction);
+  out += "## Commands\n\n" + command_list(false);
+  for (const Command& command : command_table()) {
+    if (command.columns != nullptr) out += columns_of(command);
+  }
+  out += "\n## For drivers\n\nWhat drivers send without being asked is answered so that they go on:\n\n" +
+         command_list(true) + "\nThe parameters that SHOW knows:\n\n" + parameter_list();
+  return out;
+}
+
+}  // namespace pgweir

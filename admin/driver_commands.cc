@@ -1,0 +1,102 @@
+// What drivers send without being asked: answered as PostgreSQL would, so that they are content.
+
+#include <algorithm>
+
+#include "admin/command_table.h"
+#include "admin/console_parameters.h"
+#include "admin/settings_show.h"
+#include "admin/show.h"
+
+namespace pgweir {
+namespace {
+
+// SHOW TRANSACTION ISOLATION LEVEL and SHOW TIME ZONE are PostgreSQL's long forms of two parameters.
+std::string parameter_name(std::span<const Token> words) {
+  if (words.size() == 3 && words[0].is("transaction") && words[1].is("isolation") && words[2].is("level"))
+    return "transaction_isolation";
+  if (words.size() == 2 && words[0].is("time") && words[1].is("zone")) return "TimeZone";
+  return words.size() == 1 ? words[0].text : std::string();
+}
+
+const ConsoleParameter* find_parameter(const std::string& name) {
+  const Token token{Token::Kind::word, name};
+  const auto* const found = std::find_if(console_parameters.begin(), console_parameters.end(),
+                                         [&](const ConsoleParameter& it) { return token.is(it.name); });
+  return found == console_parameters.end() ? nullptr : found;
+}
+
+void write_value(CommandCall& call, Bytes name, std::uint32_t oid, Bytes value) {
+  const Column column{name, oid};
+  const std::optional<Bytes> cell = value;
+  write_row_description(call.out, std::span(&column, 1));
+  write_data_row(call.out, std::span(&cell, 1));
+}
+
+bool all_digits(Bytes text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+ConsoleError no_sql() {
+  return {sqlstate::feature_not_supported,
+          "the console does not run SQL",
+          {},
+          "SHOW HELP lists its commands; SQL is for the other databases."};
+}
+
+}  // namespace
+
+CommandOutcome show_parameter(CommandCall& call) {
+  if (const ConsoleParameter* const parameter = find_parameter(parameter_name(call.arguments))) {
+    write_value(call, parameter->name, type_oid::text, parameter->value);
+    return {};
+  }
+  Statement statement{{Token::Kind::word, "SHOW"}};
+  if (!call.arguments.empty()) statement.push_back(call.arguments[0]);
+  return tl::unexpected(unknown_command(statement));
+}
+
+CommandOutcome select_value(CommandCall& call) {
+  const auto words = call.arguments;
+  if (words.size() == 1 && words[0].kind == Token::Kind::number && all_digits(words[0].text) &&
+      words[0].text.size() <= 9) {
+    write_value(call, "?column?", type_oid::int4, words[0].text);
+    return {};
+  }
+  if (words.size() == 3 && words[0].is("version") && words[1].is_symbol('(') && words[2].is_symbol(')')) {
+    write_value(call, "version", type_oid::text, console_version);
+    return {};
+  }
+  return tl::unexpected(no_sql());
+}
+
+CommandOutcome set_parameter(CommandCall& call) {
+  if (call.arguments.empty())
+    return tl::unexpected(ConsoleError{sqlstate::syntax_error, "SET needs a parameter"});
+  for (const ConfigRow& row : config_rows(call.world.settings)) {
+    if (!call.arguments[0].is(row.key)) continue;
+    return tl::unexpected(ConsoleError{sqlstate::feature_not_supported,
+                                       "SET does not change \"" + row.key + "\"",
+                                       {},
+                                       row.changeable
+                                           ? "Change it in the configuration file, then say RELOAD."
+                                           : "Change it in the configuration file, then restart pgweir."});
+  }
+  return {};
+}
+
+CommandOutcome discard(CommandCall& call) {
+  constexpr Bytes kinds[] = {"ALL", "PLANS", "SEQUENCES", "TEMP", "TEMPORARY"};
+  for (const Bytes kind : kinds) {
+    if (call.arguments.size() != 1 || !call.arguments[0].is(kind)) continue;
+    call.tag = "DISCARD " + std::string(kind.substr(0, kind == "TEMPORARY" ? 4 : kind.size()));
+    return {};
+  }
+  return tl::unexpected(ConsoleError{sqlstate::syntax_error, "DISCARD needs ALL, PLANS, SEQUENCES or TEMP"});
+}
+
+CommandOutcome deallocate(CommandCall& call) {
+  if (!call.arguments.empty() && call.arguments.back().is("ALL")) call.tag = "DEALLOCATE ALL";
+  return {};
+}
+
+}  // namespace pgweir

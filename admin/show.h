@@ -1,0 +1,70 @@
+#pragma once
+// The commands that answer with rows: for each what it does and, where they are always the same, its columns.
+
+#include <vector>
+
+#include "admin/command.h"
+
+namespace pgweir {
+
+// show_about.cc
+CommandOutcome show_version(CommandCall& call);
+std::vector<ColumnInfo> version_columns();
+CommandOutcome show_help(CommandCall& call);
+std::vector<ColumnInfo> help_columns();
+CommandOutcome show_config(CommandCall& call);
+std::vector<ColumnInfo> config_columns();
+CommandOutcome show_state(CommandCall& call);
+std::vector<ColumnInfo> state_columns();
+
+// show_lists.cc
+CommandOutcome show_lists(CommandCall& call);
+std::vector<ColumnInfo> lists_columns();
+
+// show_pools.cc
+CommandOutcome show_pools(CommandCall& call);
+std::vector<ColumnInfo> pools_columns();
+
+// show_databases.cc
+CommandOutcome show_databases(CommandCall& call);
+std::vector<ColumnInfo> databases_columns();
+
+// show_users.cc
+CommandOutcome show_users(CommandCall& call);
+std::vector<ColumnInfo> users_columns();
+
+// show_connections.cc
+CommandOutcome show_clients(CommandCall& call);
+CommandOutcome show_servers(CommandCall& call);
+std::vector<ColumnInfo> connections_columns();
+
+// show_stats.cc
+CommandOutcome show_stats(CommandCall& call);
+std::vector<ColumnInfo> stats_columns();
+CommandOutcome show_stats_totals(CommandCall& call);
+std::vector<ColumnInfo> stats_totals_columns();
+CommandOutcome show_stats_averages(CommandCall& call);
+std::vector<ColumnInfo> stats_averages_columns();
+
+// show_concurrency.cc
+CommandOutcome show_concurrency(CommandCall& call);
+std::vector<ColumnInfo> concurrency_columns();
+
+// show_histograms.cc
+CommandOutcome show_histograms(CommandCall& call);
+std::vector<ColumnInfo> histograms_columns();
+CommandOutcome show_latency(CommandCall& call);
+std::vector<ColumnInfo> latency_columns();
+
+// show_recommendations.cc
+CommandOutcome show_recommendations(CommandCall& call);
+std::vector<ColumnInfo> recommendations_columns();
+
+// driver_commands.cc: what drivers send without being asked
+CommandOutcome show_parameter(CommandCall& call);
+CommandOutcome select_value(CommandCall& call);
+CommandOutcome set_parameter(CommandCall& call);
+CommandOutcome discard(CommandCall& call);
+CommandOutcome deallocate(CommandCall& call);
+
+}  // namespace pgweir

@@ -1,0 +1,185 @@
+// SHOW CLIENTS and SHOW SERVERS: one list of columns for both, as in PgBouncer.
+
+#include <algorithm>
+
+#include "admin/console_parameters.h"
+#include "admin/show.h"
+
+namespace pgweir {
+namespace {
+
+struct ConnectionRow {
+  char type = 'C';
+  std::string user, database, application_name;
+  const char* state = "";
+  PeerAddress peer;
+  std::string connect_time, request_time;
+  Duration wait{};
+  bool close_needed = false;
+  std::string ptr, link;
+  std::int32_t remote_pid = 0;
+  std::uint64_t id = 0;
+};
+
+constexpr auto int4 = type_oid::int4;
+constexpr auto text = type_oid::text;
+
+constexpr std::array connections_table{
+    column<ConnectionRow>(
+        "type", text, [](const ConnectionRow& it) { return std::string(1, it.type); },
+        "C: client, S: server."),
+    column<ConnectionRow>(
+        "user", text, [](const ConnectionRow& it) { return it.user; },
+        "(nouser) before the client has named it."),
+    column<ConnectionRow>(
+        "database", text, [](const ConnectionRow& it) { return it.database; },
+        "(nodb) before the client has named it."),
+    column<ConnectionRow>(
+        "replication", text, [](const ConnectionRow&) { return "none"; }, "Always none."),
+    column<ConnectionRow>(
+        "state", text, [](const ConnectionRow& it) { return it.state; },
+        "Clients: login, idle (without a server), active, waiting, active_cancel_req. Servers: new, "
+        "idle, active, tested (being reset), being_canceled."),
+    column<ConnectionRow>(
+        "addr", text, [](const ConnectionRow& it) { return it.peer.address; },
+        "Of the peer; unix for a Unix socket."),
+    column<ConnectionRow>(
+        "port", int4, [](const ConnectionRow& it) { return it.peer.port; }, "Of the peer."),
+    column<ConnectionRow>(
+        "local_addr", text, [](const ConnectionRow& it) { return it.peer.local_address; }, "Our end."),
+    column<ConnectionRow>(
+        "local_port", int4, [](const ConnectionRow& it) { return it.peer.local_port; }, "Our end."),
+    column<ConnectionRow>(
+        "connect_time", text, [](const ConnectionRow& it) { return it.connect_time; },
+        "When the connection was made."),
+    column<ConnectionRow>(
+        "request_time", text, [](const ConnectionRow& it) { return it.request_time; },
+        "When the latest request began."),
+    column<ConnectionRow>(
+        "wait", int4, [](const ConnectionRow& it) { return micros(it.wait) / 1000000; },
+        "Seconds that a client that waits has waited."),
+    column<ConnectionRow>(
+        "wait_us", int4, [](const ConnectionRow& it) { return micros(it.wait) % 1000000; },
+        "Microseconds on top of wait."),
+    column<ConnectionRow>(
+        "close_needed", int4, [](const ConnectionRow& it) { return it.close_needed ? 1 : 0; },
+        "1: it is closed when it becomes free."),
+    column<ConnectionRow>(
+        "ptr", text, [](const ConnectionRow& it) { return it.ptr; },
+        "Its worker, and the number that the log gives it: never used again."),
+    column<ConnectionRow>(
+        "link", text, [](const ConnectionRow& it) { return it.link; },
+        "ptr of the server or client at the other end; empty without one."),
+    column<ConnectionRow>(
+        "remote_pid", int4, [](const ConnectionRow& it) { return it.remote_pid; },
+        "Servers: the pid in pg_stat_activity."),
+    column<ConnectionRow>(
+        "tls", text, [](const ConnectionRow&) { return std::string(); }, "Empty: not encrypted."),
+    column<ConnectionRow>(
+        "application_name", text, [](const ConnectionRow& it) { return it.application_name; },
+        "As the client sets it, and as the server knows it."),
+    column<ConnectionRow>(
+        "prepared_statements", int4, [](const ConnectionRow&) { return 0; },
+        "Always 0: they are not tracked."),
+    column<ConnectionRow>(
+        "id", int4, [](const ConnectionRow& it) { return it.id; },
+        "A number of its own among the open connections."),
+};
+
+const char* state_word(ClientState state) {
+  switch (state) {
+    case ClientState::login:
+      return "login";
+    case ClientState::idle:
+      return "idle";
+    case ClientState::waiting:
+      return "waiting";
+    case ClientState::active:
+    case ClientState::console:
+    case ClientState::closing:
+      return "active";
+    case ClientState::cancel_request:
+      return "active_cancel_req";
+  }
+  return "";
+}
+
+const char* state_word(ServerState state) {
+  switch (state) {
+    case ServerState::login:
+      return "new";
+    case ServerState::idle:
+      return "idle";
+    case ServerState::active:
+    case ServerState::closing:
+      return "active";
+    case ServerState::canceling:
+      return "being_canceled";
+    case ServerState::resetting:
+      return "tested";
+  }
+  return "";
+}
+
+// Ids of different workers may be equal.
+std::string pointer(WorkerId worker, std::uint64_t id) {
+  return id == 0 ? std::string() : std::to_string(worker.value) + ":" + std::to_string(id);
+}
+
+// Fits int4, unlike the whole id: places in the workers' tables, interleaved.
+std::uint64_t short_id(const World& world, WorkerId worker, std::uint64_t id) {
+  std::uint32_t workers = 1;
+  for (const WorkerSnapshot& it : world.workers) workers = std::max(workers, it.worker.value + 1);
+  return ((id & UINT32_MAX) * workers + worker.value) & INT32_MAX;
+}
+
+template <class Snapshot>
+ConnectionRow row_of(const World& world, WorkerId worker, const Snapshot& connection) {
+  ConnectionRow row;
+  row.user = connection.user.empty() ? "(nouser)" : connection.user;
+  row.database = connection.database.empty() ? "(nodb)" : connection.database;
+  row.application_name = connection.application_name;
+  row.state = state_word(connection.state);
+  row.peer = connection.peer;
+  row.connect_time = time_text(world, connection.connected);
+  row.request_time = time_text(world, std::max(connection.requested, connection.connected));
+  row.ptr = pointer(worker, connection.id);
+  row.link = pointer(worker, connection.link);
+  row.id = short_id(world, worker, connection.id);
+  return row;
+}
+
+}  // namespace
+
+CommandOutcome show_clients(CommandCall& call) {
+  std::vector<ConnectionRow> rows;
+  for (const WorkerSnapshot& worker : call.world.workers) {
+    for (const ClientSnapshot& client : worker.clients) {
+      ConnectionRow row = row_of(call.world, worker.worker, client);
+      row.wait = client.waiting;
+      row.close_needed = client.state == ClientState::closing;
+      if (client.state == ClientState::console) row.database = console_database;
+      rows.push_back(std::move(row));
+    }
+  }
+  write_rows(call.out, connections_table, rows);
+  return {};
+}
+
+CommandOutcome show_servers(CommandCall& call) {
+  std::vector<ConnectionRow> rows;
+  for (const WorkerSnapshot& worker : call.world.workers) {
+    for (const ServerSnapshot& server : worker.servers) {
+      ConnectionRow row = row_of(call.world, worker.worker, server);
+      row.type = 'S';
+      row.close_needed = server.close_needed;
+      row.remote_pid = server.backend_pid;
+      rows.push_back(std::move(row));
+    }
+  }
+  write_rows(call.out, connections_table, rows);
+  return {};
+}
+std::vector<ColumnInfo> connections_columns() { return describe<connections_table>(); }
+
+}  // namespace pgweir

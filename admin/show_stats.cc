@@ -1,0 +1,220 @@
+// SHOW STATS, STATS_TOTALS and STATS_AVERAGES: the columns of the first are those of the other two. All
+// values are whole numbers, times in microseconds, as readers want them.
+
+#include <algorithm>
+#include <utility>
+
+#include "admin/console_parameters.h"
+#include "admin/show.h"
+
+namespace pgweir {
+namespace {
+
+struct Averages {
+  // Per second.
+  std::uint64_t server_assignment_count = 0, xact_count = 0, query_count = 0;
+  std::uint64_t received = 0, sent = 0;
+  std::uint64_t client_parse_count = 0, server_parse_count = 0, bind_count = 0;
+  // Per transaction, query and server assignment.
+  std::int64_t xact_time = 0, query_time = 0, wait_time = 0;
+};
+
+struct StatsRow {
+  std::string database;
+  PoolTotals totals;
+  Averages averages;
+};
+
+constexpr auto numeric = type_oid::numeric;
+
+constexpr auto database_column = column<StatsRow>(
+    "database", type_oid::text, [](const StatsRow& it) { return it.database; },
+    "As the client names it, over all users.");
+
+template <class Get>
+constexpr ShowColumn<StatsRow> total(Bytes name, Get, Bytes doc) {
+  return column<StatsRow>(
+      name, numeric, [](const StatsRow& it) { return Get{}(it.totals); }, doc);
+}
+template <class Get>
+constexpr ShowColumn<StatsRow> average(Bytes name, Get, Bytes doc) {
+  return column<StatsRow>(
+      name, numeric, [](const StatsRow& it) { return Get{}(it.averages); }, doc);
+}
+
+using T = PoolTotals;
+using A = Averages;
+
+// The names in SHOW STATS and those in its two halves differ in their prefix, and more (peers set them so).
+struct TotalColumn {
+  Bytes short_name;
+  ShowColumn<StatsRow> full;
+};
+constexpr std::array total_columns{
+    TotalColumn{"server_assignment_count",
+                total(
+                    "total_server_assignment_count", [](const T& t) { return t.server_assignment_count; },
+                    "Times that a client got a server.")},
+    TotalColumn{"xact_count",
+                total(
+                    "total_xact_count", [](const T& t) { return t.xact_count; }, "Transactions.")},
+    TotalColumn{"query_count",
+                total(
+                    "total_query_count", [](const T& t) { return t.query_count; }, "Queries.")},
+    TotalColumn{"bytes_received",
+                total(
+                    "total_received", [](const T& t) { return t.received; }, "Bytes from clients.")},
+    TotalColumn{"bytes_sent", total(
+                                  "total_sent", [](const T& t) { return t.sent; }, "Bytes to clients.")},
+    TotalColumn{"xact_time", total(
+                                 "total_xact_time", [](const T& t) { return micros(t.xact_time); },
+                                 "Microseconds spent in transactions.")},
+    TotalColumn{"query_time", total(
+                                  "total_query_time", [](const T& t) { return micros(t.query_time); },
+                                  "Microseconds spent in queries.")},
+    TotalColumn{"wait_time", total(
+                                 "total_wait_time", [](const T& t) { return micros(t.wait_time); },
+                                 "Microseconds that clients waited for a server.")},
+    TotalColumn{"client_parse_count",
+                total(
+                    "total_client_parse_count", [](const T& t) { return t.client_parse_count; },
+                    "Prepared statements made by clients.")},
+    TotalColumn{"server_parse_count",
+                total(
+                    "total_server_parse_count", [](const T& t) { return t.server_parse_count; },
+                    "Prepared statements made on servers.")},
+    TotalColumn{"bind_count", total(
+                                  "total_bind_count", [](const T& t) { return t.bind_count; },
+                                  "Prepared statements bound.")},
+};
+
+using AverageColumn = TotalColumn;
+constexpr std::array average_columns{
+    AverageColumn{"server_assignment_count",
+                  average(
+                      "avg_server_assignment_count", [](const A& a) { return a.server_assignment_count; },
+                      "Times that a client got a server, per second.")},
+    AverageColumn{"xact_count",
+                  average(
+                      "avg_xact_count", [](const A& a) { return a.xact_count; }, "Transactions per second.")},
+    AverageColumn{"query_count",
+                  average(
+                      "avg_query_count", [](const A& a) { return a.query_count; }, "Queries per second.")},
+    AverageColumn{"bytes_received",
+                  average(
+                      "avg_recv", [](const A& a) { return a.received; }, "Bytes from clients per second.")},
+    AverageColumn{"bytes_sent",
+                  average(
+                      "avg_sent", [](const A& a) { return a.sent; }, "Bytes to clients per second.")},
+    AverageColumn{"xact_time", average(
+                                   "avg_xact_time", [](const A& a) { return a.xact_time; },
+                                   "Microseconds per transaction.")},
+    AverageColumn{"query_time",
+                  average(
+                      "avg_query_time", [](const A& a) { return a.query_time; }, "Microseconds per query.")},
+    AverageColumn{"wait_time", average(
+                                   "avg_wait_time", [](const A& a) { return a.wait_time; },
+                                   "Microseconds of waiting per server assignment.")},
+    AverageColumn{"avg_client_parse_count",
+                  average(
+                      "avg_client_parse_count", [](const A& a) { return a.client_parse_count; },
+                      "Prepared statements made by clients, per second.")},
+    AverageColumn{"avg_server_parse_count",
+                  average(
+                      "avg_server_parse_count", [](const A& a) { return a.server_parse_count; },
+                      "Prepared statements made on servers, per second.")},
+    AverageColumn{"avg_bind_count", average(
+                                        "avg_bind_count", [](const A& a) { return a.bind_count; },
+                                        "Prepared statements bound, per second.")},
+};
+
+constexpr std::size_t half = total_columns.size();
+static_assert(average_columns.size() == half);
+
+constexpr auto both_halves = [] {
+  std::array<ShowColumn<StatsRow>, 1 + 2 * half> all;
+  all[0] = database_column;
+  for (std::size_t i = 0; i < half; ++i) {
+    all[1 + i] = total_columns[i].full;
+    all[1 + half + i] = average_columns[i].full;
+  }
+  return all;
+}();
+
+constexpr auto one_half(const std::array<TotalColumn, half>& columns) {
+  std::array<ShowColumn<StatsRow>, 1 + half> all;
+  all[0] = database_column;
+  for (std::size_t i = 0; i < half; ++i) {
+    all[1 + i] = columns[i].full;
+    all[1 + i].info.name = columns[i].short_name;
+  }
+  return all;
+}
+constexpr auto totals_half = one_half(total_columns);
+constexpr auto averages_half = one_half(average_columns);
+
+std::uint64_t minus(std::uint64_t now, std::uint64_t before) { return now > before ? now - before : 0; }
+
+std::int64_t each(Duration now, Duration before, std::uint64_t count) {
+  const std::int64_t us = micros(std::max(now - before, Duration::zero()));
+  return count > 0 ? us / static_cast<std::int64_t>(count) : 0;
+}
+
+Averages averages_of(const PoolTotals& now, const PoolTotals& before, Duration span) {
+  const double seconds = std::chrono::duration<double>(span).count();
+  const auto rate = [&](std::uint64_t a, std::uint64_t b) {
+    return seconds > 0 ? static_cast<std::uint64_t>(static_cast<double>(minus(a, b)) / seconds) : 0;
+  };
+  Averages averages;
+  averages.server_assignment_count = rate(now.server_assignment_count, before.server_assignment_count);
+  averages.xact_count = rate(now.xact_count, before.xact_count);
+  averages.query_count = rate(now.query_count, before.query_count);
+  averages.received = rate(now.received, before.received);
+  averages.sent = rate(now.sent, before.sent);
+  averages.client_parse_count = rate(now.client_parse_count, before.client_parse_count);
+  averages.server_parse_count = rate(now.server_parse_count, before.server_parse_count);
+  averages.bind_count = rate(now.bind_count, before.bind_count);
+  averages.xact_time = each(now.xact_time, before.xact_time, minus(now.xact_count, before.xact_count));
+  averages.query_time = each(now.query_time, before.query_time, minus(now.query_count, before.query_count));
+  averages.wait_time = each(now.wait_time, before.wait_time,
+                            minus(now.server_assignment_count, before.server_assignment_count));
+  return averages;
+}
+
+std::vector<StatsRow> stats_rows(const World& world) {
+  DatabaseTotals now = database_totals(world.workers);
+  now.try_emplace(std::string(console_database));
+  const StatsHistory::Sample* const base = world.history == nullptr ? nullptr : world.history->base();
+  const Duration span = world.now - (base == nullptr ? world.started : base->at);
+  std::vector<StatsRow> rows;
+  for (const auto& [database, totals] : now) {
+    PoolTotals before;
+    if (base != nullptr) {
+      if (const auto found = base->totals.find(database); found != base->totals.end()) before = found->second;
+    }
+    rows.push_back({database, totals, averages_of(totals, before, span)});
+  }
+  return rows;
+}
+
+}  // namespace
+
+CommandOutcome show_stats(CommandCall& call) {
+  write_rows(call.out, both_halves, stats_rows(call.world));
+  return {};
+}
+std::vector<ColumnInfo> stats_columns() { return describe<both_halves>(); }
+
+CommandOutcome show_stats_totals(CommandCall& call) {
+  write_rows(call.out, totals_half, stats_rows(call.world));
+  return {};
+}
+std::vector<ColumnInfo> stats_totals_columns() { return describe<totals_half>(); }
+
+CommandOutcome show_stats_averages(CommandCall& call) {
+  write_rows(call.out, averages_half, stats_rows(call.world));
+  return {};
+}
+std::vector<ColumnInfo> stats_averages_columns() { return describe<averages_half>(); }
+
+}  // namespace pgweir

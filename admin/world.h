@@ -1,0 +1,26 @@
+#pragma once
+// All that a console command may look at. Values and one settings object; lives for the call.
+
+#include <string>
+#include <vector>
+
+#include "admin/settings.h"
+#include "admin/stats_history.h"
+#include "pool/snapshot.h"
+#include "pool/time.h"
+
+namespace pgweir {
+
+struct World {
+  const Settings& settings;
+  std::vector<WorkerSnapshot> workers{};  // as far as the plan of the query asks for them
+  Instant now{};
+  Duration wall_offset{};                 // an Instant plus this is the time since 1970
+  Instant started{};                      // the process
+  const StatsHistory* history = nullptr;  // null: averages begin at `started`
+};
+
+// "2026-03-01 10:04:05 UTC".
+std::string time_text(const World& world, Instant at);
+
+}  // namespace pgweir
