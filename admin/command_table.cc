@@ -1,6 +1,6 @@
 #include "admin/command_table.h"
 
-#include <optional>
+#include <algorithm>
 #include <vector>
 
 #include "admin/nearest.h"
@@ -245,6 +245,19 @@ bool is_word(const Token& token) {
   return token.kind == Token::Kind::word || token.kind == Token::Kind::quoted;
 }
 
+// The commands that begin with SHOW, without it, or all others.
+std::vector<Bytes> words_for_people(bool shows) {
+  constexpr Bytes show = "SHOW ";
+  std::vector<Bytes> all;
+  for (const Command& command : commands) {
+    for (const Bytes words : {command.words, command.alias}) {
+      if (command.for_drivers || words.empty() || words.starts_with(show) != shows) continue;
+      all.push_back(shows ? words.substr(show.size()) : words);
+    }
+  }
+  return all;
+}
+
 }  // namespace
 
 std::span<const Command> command_table() { return commands; }
@@ -261,23 +274,19 @@ FoundCommand find_command(const Statement& statement) {
 }
 
 ConsoleError unknown_command(const Statement& statement) {
-  const std::string first = statement[0].text;
-  const std::string both =
-      statement.size() > 1 && is_word(statement[1]) ? first + " " + statement[1].text : first;
-  std::vector<Bytes> candidates;
-  for (const Command& command : commands) {
-    if (command.for_drivers) continue;
-    candidates.push_back(command.words);
-    if (!command.alias.empty()) candidates.push_back(command.alias);
+  const Token& first = statement[0];
+  const bool two = statement.size() > 1 && is_word(statement[1]);
+  const std::string said = two ? first.text + " " + statement[1].text : first.text;
+  // Without its SHOW a word is short enough that only what is near fits.
+  const std::string word = two && first.is("SHOW") ? statement[1].text : said;
+  const std::vector<Bytes> shows = words_for_people(true), others = words_for_people(false);
+  std::string hint = "SHOW HELP lists the commands; SQL is for the other databases.";
+  if (const auto show = nearest(word, shows)) {
+    hint = "Perhaps you meant SHOW " + std::string(*show) + ". SHOW HELP lists the commands.";
+  } else if (const auto other = nearest(said, others)) {
+    hint = "Perhaps you meant " + std::string(*other) + ". SHOW HELP lists the commands.";
   }
-  auto meant = nearest(both, candidates);
-  if (!meant) meant = nearest(first, candidates);
-  if (!meant) meant = nearest("SHOW " + first, candidates);
-  return {sqlstate::syntax_error,
-          "the console has no command \"" + printable(both, 60) + "\"",
-          {},
-          meant ? "Perhaps you meant " + std::string(*meant) + ". SHOW HELP lists the commands."
-                : "SHOW HELP lists the commands; SQL is for the other databases."};
+  return {sqlstate::syntax_error, "the console has no command \"" + printable(said, 60) + "\"", {}, hint};
 }
 
 std::string command_text(const Command& command) {

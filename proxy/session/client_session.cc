@@ -100,7 +100,7 @@ bool ClientSession::start(Bytes bytes) {
   ServerSession* const server = engine_.acquire(*this);
   if (server == nullptr) return false;
   server_ = server;
-  server->join(*this, use_);
+  server->join(*this, std::exchange(use_, {}));
   return true;
 }
 
@@ -239,13 +239,13 @@ void ClientSession::take_server(ServerSession& server) {
   left_queue();
   if (login_) return login_->take_server(server);
   server_ = &server;
-  server.join(*this, use_);
+  server.join(*this, std::exchange(use_, {}));
   process_held();
 }
 
 void ClientSession::check_parameters(ServerSession& server) {
   server_ = &server;
-  server.join(*this, use_);
+  server.join(*this, std::exchange(use_, {}));
   server.look_for_rest();
 }
 

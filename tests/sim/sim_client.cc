@@ -141,8 +141,8 @@ void SimClient::send_startup() {
   push();
 }
 
-void SimClient::on_readable(SocketId) {
-  if (!traits_.slow_reader) return read_some();
+void SimClient::on_readable(SocketId socket) {
+  if (!traits_.slow_reader || net_.state(socket) == StreamState::broken) return read_some();
   if (reading_due_) return;
   reading_due_ = true;
   later(random_.up_to(4ms), &SimClient::read_some);

@@ -1,0 +1,321 @@
+#include "admin/console.h"
+
+#include <doctest/doctest.h>
+
+#include <set>
+
+#include "admin/command_table.h"
+#include "tests/unit/admin/console_reply.h"
+
+using namespace pgweir;
+
+namespace {
+
+const Settings& settings() {
+  static const Settings all = settings_by_default();
+  return all;
+}
+
+ConsoleReply ask(Bytes query, ConsolePrivilege rights = ConsolePrivilege::admin) {
+  return ask(query, world_of(settings()), rights);
+}
+
+// A statement that the command takes.
+std::string sample(const Command& command) {
+  const std::string words(command.words);
+  if (words == "SHOW") return "SHOW client_encoding";
+  if (words == "SELECT") return "SELECT 1";
+  if (words == "SET") return "SET extra_float_digits = 3";
+  if (words == "DISCARD") return "DISCARD ALL";
+  if (words == "RESET" || words == "DEALLOCATE") return words + " ALL";
+  return words;
+}
+
+}  // namespace
+
+TEST_CASE("console: every command answers exactly those who may use it") {
+  for (const Command& command : command_table()) {
+    CAPTURE(command.words);
+    CHECK(command.privilege != ConsolePrivilege::none);
+    for (const auto rights : {ConsolePrivilege::none, ConsolePrivilege::stats, ConsolePrivilege::admin}) {
+      CAPTURE(privilege_word(rights));
+      const ConsoleReply reply = ask(sample(command), rights);
+      const bool allowed = rights != ConsolePrivilege::none && rights >= command.privilege;
+      CHECK(reply.failed != allowed);
+      if (allowed) {
+        CHECK(reply.action == command.action);
+      } else {
+        CHECK(reply.sqlstate == "42501");
+        CHECK(reply.results.empty());
+        CHECK(reply.action ==
+              (rights == ConsolePrivilege::none ? ConsoleAction::close : ConsoleAction::none));
+      }
+    }
+  }
+}
+
+TEST_CASE("console: a row of the table that says nothing of privileges is for administrators") {
+  CHECK(Command{}.privilege == ConsolePrivilege::admin);
+}
+
+TEST_CASE("console: whatever changes something is for administrators") {
+  for (const Command& command : command_table()) {
+    if (command.action != ConsoleAction::none) CHECK(command.privilege == ConsolePrivilege::admin);
+  }
+}
+
+TEST_CASE("console: the table is complete and names nothing twice") {
+  std::set<Bytes> names;
+  for (const Command& command : command_table()) {
+    CAPTURE(command.words);
+    CHECK(names.insert(command.words).second);
+    if (!command.alias.empty()) CHECK(names.insert(command.alias).second);
+    CHECK_FALSE(command.tag.empty());
+    CHECK_FALSE(command.doc.empty());
+    if (command.columns != nullptr) CHECK(bool(command.run));
+  }
+}
+
+TEST_CASE("console: what a SHOW sends has the columns that its reference names") {
+  for (const Command& command : command_table()) {
+    if (command.columns == nullptr) continue;
+    CAPTURE(command.words);
+    const ConsoleReply reply = ask(command.words);
+    const auto& result = reply.only();
+    const auto columns = command.columns();
+    CHECK(result.tag == "SHOW");
+    REQUIRE(result.names.size() == columns.size());
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      CHECK(result.names[i] == columns[i].name);
+      CHECK(result.oids[i] == columns[i].oid);
+    }
+  }
+}
+
+TEST_CASE("console: the plan asks for what the statements read, and no more") {
+  const auto plan = [](Bytes query) {
+    const ConsolePlan p = plan_console(query);
+    return std::string(p.needs_snapshots ? "s" : "") + (p.needs_connections ? "c" : "") +
+           (p.needs_measures ? "m" : "");
+  };
+  CHECK(plan("show version") == "");
+  CHECK(plan("SHOW POOLS;") == "s");
+  CHECK(plan("show clients") == "sc");
+  CHECK(plan("/* x */ show STATS") == "sm");
+  CHECK(plan("show advice shop") == "sm");
+  CHECK(plan("show version; show servers; show histograms") == "scm");
+  CHECK(plan("") == "");
+  CHECK(plan("nonsense") == "");
+  CHECK(plan("show pools; 'abc") == "");
+  CHECK(plan("RELOAD") == "");
+}
+
+TEST_CASE("console: case, quotes, comments and semicolons do not matter") {
+  for (const Bytes query : {"SHOW VERSION", "show version;", "Show\n\tVersion ; ;", "\"show\" \"VERSION\"",
+                            "-- hello\nshow /* a /* b */ */ version -- bye"}) {
+    CAPTURE(query);
+    const ConsoleReply reply = ask(query);
+    CHECK(reply.only().rows[0][0] == "PgBouncer 1.25.2 (pgweir " PGWEIR_VERSION ")");
+    CHECK(reply.ready);
+  }
+}
+
+TEST_CASE("console: an empty query gets EmptyQueryResponse") {
+  for (const Bytes query : {"", ";", " ;; ", "-- ping", "/* */"}) {
+    CAPTURE(query);
+    const ConsoleReply reply = ask(query);
+    CHECK(reply.empty_queries == 1);
+    CHECK(reply.results.empty());
+    CHECK_FALSE(reply.failed);
+    CHECK(reply.ready);
+  }
+}
+
+TEST_CASE("console: several statements are answered in turn, up to the first error") {
+  ConsoleReply reply = ask("BEGIN; SHOW STATE; COMMIT");
+  REQUIRE(reply.results.size() == 3);
+  CHECK(reply.results[0].tag == "BEGIN");
+  CHECK(reply.results[1].rows.size() == 3);
+  CHECK(reply.results[2].tag == "COMMIT");
+  CHECK(reply.ready);
+
+  reply = ask("SHOW STATE; SHOW NONSENSE; SHOW VERSION");
+  CHECK(reply.results.size() == 1);
+  CHECK(reply.failed);
+  CHECK(reply.ready);
+}
+
+TEST_CASE("console: unknown commands are named, with the nearest known one") {
+  ConsoleReply reply = ask("SHOW POLS");
+  CHECK(reply.severity == "ERROR");
+  CHECK(reply.sqlstate == "42601");
+  CHECK(reply.message == "the console has no command \"SHOW POLS\"");
+  CHECK(reply.hint == "Perhaps you meant SHOW POOLS. SHOW HELP lists the commands.");
+  CHECK(reply.ready);
+  CHECK(ask("pools").hint.starts_with("Perhaps you meant SHOW POOLS."));
+  CHECK(ask("RELAOD").hint.starts_with("Perhaps you meant RELOAD."));
+  CHECK(ask("SHOW ADVISE").hint.starts_with("Perhaps you meant SHOW ADVICE."));
+  CHECK(ask("INSERT INTO t VALUES (1)").hint ==
+        "SHOW HELP lists the commands; SQL is for the other databases.");
+  CHECK(ask("SHOW").failed);
+  CHECK(ask("()").sqlstate == "42601");
+}
+
+TEST_CASE("console: SQL is refused as not supported") {
+  for (const Bytes query : {"SELECT * FROM pg_class", "select 1 + 1", "SELECT 'x'", "SELECT",
+                            "select version", "SELECT 12345678901234567890", "SELECT 1.5"}) {
+    CAPTURE(query);
+    CHECK(ask(query).sqlstate == "0A000");
+  }
+}
+
+TEST_CASE("console: too many words are an error") {
+  CHECK(ask("SHOW POOLS shop").message == "SHOW POOLS takes no argument");
+  CHECK(ask("RELOAD now").action == ConsoleAction::none);
+  CHECK(ask("RELOAD now").sqlstate == "42601");
+  CHECK(ask("SHUTDOWN NOW").action == ConsoleAction::none);
+}
+
+TEST_CASE("console: RELOAD leaves the answer to the caller") {
+  ConsoleResult result = answer_console("reload;", ConsolePrivilege::admin, world_of(settings()));
+  CHECK(result.bytes.empty());
+  CHECK(result.action == ConsoleAction::reload);
+
+  ConsoleReply reply =
+      read_reply(reload_reply(true, "the configuration was read again\nlisten.port: 1 -> 2"));
+  CHECK(reply.noticed);
+  CHECK(reply.severity == "NOTICE");
+  CHECK(reply.message == "the configuration was read again");
+  CHECK(reply.detail == "listen.port: 1 -> 2");
+  CHECK(reply.only().tag == "RELOAD");
+  CHECK(reply.ready);
+
+  reply = read_reply(reload_reply(false, "the configuration is refused\na.toml:1: x\na.toml:2: y"));
+  CHECK(reply.failed);
+  CHECK(reply.severity == "ERROR");
+  CHECK(reply.sqlstate == "F0000");
+  CHECK(reply.message == "the configuration is refused");
+  CHECK(reply.detail == "a.toml:1: x\na.toml:2: y");
+  CHECK(reply.results.empty());
+  CHECK(reply.ready);
+
+  CHECK(read_reply(reload_reply(true, "")).message == "the configuration was read again");
+  CHECK(read_reply(reload_reply(false, "one line")).detail.empty());
+}
+
+TEST_CASE("console: SHUTDOWN has three forms") {
+  const auto action = [](Bytes query) {
+    const ConsoleReply reply = ask(query);
+    CHECK(reply.only().tag == "SHUTDOWN");
+    CHECK(reply.ready);
+    return reply.action;
+  };
+  CHECK(action("SHUTDOWN") == ConsoleAction::shutdown);
+  CHECK(action("shutdown wait_for_clients") == ConsoleAction::shutdown_wait_for_clients);
+  CHECK(action("SHUTDOWN WAIT_FOR_SERVERS;") == ConsoleAction::shutdown_wait_for_servers);
+}
+
+TEST_CASE("console: an action next to other statements is refused before anything is done") {
+  for (const Bytes query : {"RELOAD; SHOW VERSION", "SHOW VERSION; SHUTDOWN", "RELOAD; RELOAD"}) {
+    CAPTURE(query);
+    const ConsoleReply reply = ask(query);
+    CHECK(reply.sqlstate == "25001");
+    CHECK(reply.results.empty());
+    CHECK(reply.action == ConsoleAction::none);
+    CHECK(reply.ready);
+  }
+  CHECK(ask("SHOW VERSION; SHUTDOWN", ConsolePrivilege::stats).sqlstate == "42501");
+}
+
+TEST_CASE("console: a user without rights gets FATAL and is closed") {
+  const ConsoleReply reply = ask("SHOW VERSION", ConsolePrivilege::none);
+  CHECK(reply.severity == "FATAL");
+  CHECK(reply.sqlstate == "42501");
+  CHECK_FALSE(reply.ready);
+  CHECK(reply.action == ConsoleAction::close);
+}
+
+TEST_CASE("console: what drivers send gets PostgreSQL's tags") {
+  const auto tag = [](Bytes query) { return ask(query).only().tag; };
+  CHECK(tag("BEGIN") == "BEGIN");
+  CHECK(tag("begin transaction isolation level repeatable read, read only") == "BEGIN");
+  CHECK(tag("START TRANSACTION READ ONLY") == "START TRANSACTION");
+  CHECK(tag("COMMIT") == "COMMIT");
+  CHECK(tag("end") == "COMMIT");
+  CHECK(tag("ROLLBACK") == "ROLLBACK");
+  CHECK(tag("ABORT WORK") == "ROLLBACK");
+  CHECK(tag("SET client_encoding TO 'UTF8'") == "SET");
+  CHECK(tag("SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE") == "SET");
+  CHECK(tag("SET extra_float_digits = 3; ") == "SET");
+  CHECK(tag("RESET ALL") == "RESET");
+  CHECK(tag("DISCARD ALL") == "DISCARD ALL");
+  CHECK(tag("discard temporary") == "DISCARD TEMP");
+  CHECK(tag("DEALLOCATE x") == "DEALLOCATE");
+  CHECK(tag("DEALLOCATE ALL") == "DEALLOCATE ALL");
+  CHECK(ask("DISCARD").sqlstate == "42601");
+  CHECK(ask("SET").sqlstate == "42601");
+}
+
+TEST_CASE("console: SET of one of pgweir's settings is not ignored in silence") {
+  const ConsoleReply reply = ask("SET default_pool_size = 50");
+  CHECK(reply.sqlstate == "0A000");
+  CHECK(reply.message == "SET does not change \"default_pool_size\"");
+  CHECK(reply.hint == "Change it in the configuration file, then say RELOAD.");
+}
+
+TEST_CASE("console: SELECT answers a number and the version") {
+  const ConsoleReply one = ask("SELECT 1");
+  CHECK(one.only().names == std::vector<std::string>{"?column?"});
+  CHECK(one.only().oids == std::vector<std::uint32_t>{type_oid::int4});
+  CHECK(one.only().rows[0][0] == "1");
+  CHECK(one.only().tag == "SELECT 1");
+  const ConsoleReply version = ask("select version();");
+  CHECK(version.only().names == std::vector<std::string>{"version"});
+  CHECK(version.only().rows[0][0] == "PgBouncer 1.25.2 (pgweir " PGWEIR_VERSION ")");
+}
+
+TEST_CASE("console: SHOW knows the parameters that drivers ask for") {
+  const auto shown = [](Bytes query) {
+    const ConsoleReply reply = ask(query);
+    CHECK(reply.only().tag == "SHOW");
+    return reply.only().names[0] + "=" + reply.only().rows[0][0].value();
+  };
+  CHECK(shown("SHOW client_encoding") == "client_encoding=UTF8");
+  CHECK(shown("show server_version") == "server_version=1.25.2/pgweir");
+  CHECK(shown("SHOW STANDARD_CONFORMING_STRINGS") == "standard_conforming_strings=on");
+  CHECK(shown("show datestyle") == "DateStyle=ISO");
+  CHECK(shown("show timezone") == "TimeZone=GMT");
+  CHECK(shown("SHOW TIME ZONE") == "TimeZone=GMT");
+  CHECK(shown("SHOW transaction_isolation") == "transaction_isolation=read committed");
+  CHECK(shown("SHOW TRANSACTION ISOLATION LEVEL") == "transaction_isolation=read committed");
+  CHECK(shown("SHOW transaction_read_only") == "transaction_read_only=off");
+}
+
+TEST_CASE("console: hostile queries get an error, quickly, and the console goes on") {
+  const std::size_t big = 1 << 20;
+  std::string nested;
+  for (std::size_t i = 0; i < big / 2; ++i) nested += "/*";
+  std::string closed = nested;
+  for (std::size_t i = 0; i < big / 2; ++i) closed += "*/";
+  std::string statements;
+  for (std::size_t i = 0; i < big / 11; ++i) statements += "SHOW POOLS;";
+  for (const std::string& query :
+       {std::string(big, 'a'), std::string(big, '\''), std::string(big - 1, '"'), std::string(big, '('),
+        std::string(big, '\0'), "SHOW " + std::string(big, 'x'),
+        "SHOW CONCURRENCY '" + std::string(big, 'x') + "'", nested, statements,
+        std::string("SHOW VERSION\0; RELOAD", 21), std::string("\x80\xff\xfe")}) {
+    CAPTURE(query.substr(0, 40));
+    const ConsoleReply reply = ask(query);
+    CHECK(reply.failed);
+    CHECK(reply.action == ConsoleAction::none);
+    CHECK(reply.ready);
+    CHECK(reply.message.size() < 300);
+  }
+  CHECK(ask(closed).empty_queries == 1);
+  CHECK(ask(std::string(big, ';')).empty_queries == 1);
+  CHECK(ask("/*" + std::string(big, '*') + "*/ SHOW VERSION").results.size() == 1);
+}
+
+TEST_CASE("console: a query's words come back only in printable form") {
+  CHECK(ask("\"a\x01\nb\"").message == "the console has no command \"a\\x01\\x0ab\"");
+}

@@ -1,0 +1,56 @@
+#include "pool/placement.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+using namespace pgweir;
+
+TEST_CASE("placement: how many workers a pool gets") {
+  struct Case {
+    int size, workers;
+    std::size_t hosts;
+  };
+  for (const auto& [size, workers, hosts] :
+       {Case{1, 4, 1}, Case{15, 4, 1}, Case{16, 4, 2}, Case{23, 4, 2}, Case{24, 4, 3}, Case{32, 4, 4},
+        Case{1000, 4, 4}, Case{1000, 1, 1}, Case{0, 4, 1}, Case{100, 64, 12}}) {
+    CAPTURE(size);
+    CAPTURE(workers);
+    const auto placed = placement({"db", "user"}, size, workers);
+    CHECK(placed.size() == hosts);
+    CHECK(std::set<WorkerId>(placed.begin(), placed.end()).size() == hosts);  // all different
+    for (const WorkerId worker : placed) CHECK(worker.value < static_cast<std::uint32_t>(workers));
+  }
+}
+
+TEST_CASE("placement: the same everywhere, and the same workers stay when a pool grows") {
+  for (int i = 0; i < 100; ++i) {
+    const Route route{"db" + std::to_string(i), "user"};
+    const auto small = placement(route, 10, 8), large = placement(route, 40, 8);
+    CHECK(small == placement(route, 10, 8));
+    CHECK(small[0] == large[0]);
+  }
+  // Pinned: a run of the simulation must be the same with every build.
+  CHECK(placement({"postgres", "postgres"}, 20, 4) == placement({"postgres", "postgres"}, 16, 4));
+}
+
+TEST_CASE("placement: pools spread over the workers") {
+  std::map<WorkerId, int> pools;
+  for (int i = 0; i < 1000; ++i) {
+    ++pools[placement({"db" + std::to_string(i / 10), "user" + std::to_string(i % 10)}, 10, 4)[0]];
+  }
+  REQUIRE(pools.size() == 4);
+  for (const auto& [worker, count] : pools) CHECK(count > 150);
+}
+
+TEST_CASE("placement: the border between database and user counts") {
+  int different = 0;
+  for (int i = 0; i < 100; ++i) {
+    const std::string text = "name" + std::to_string(i);
+    const Route one{text, "x"}, two{text + "x", ""};
+    different += placement(one, 1, 1024) != placement(two, 1, 1024);
+  }
+  CHECK(different > 90);
+}
