@@ -66,7 +66,7 @@ constexpr std::array connections_table{
         "1: it is closed when it becomes free."),
     column<ConnectionRow>(
         "ptr", text, [](const ConnectionRow& it) { return it.ptr; },
-        "Its worker, and the number that the log gives it: never used again."),
+        "The number that the log gives it: never used again."),
     column<ConnectionRow>(
         "link", text, [](const ConnectionRow& it) { return it.link; },
         "ptr of the server or client at the other end; empty without one."),
@@ -83,7 +83,7 @@ constexpr std::array connections_table{
         "Always 0: they are not tracked."),
     column<ConnectionRow>(
         "id", int4, [](const ConnectionRow& it) { return it.id; },
-        "A number of its own among the open connections."),
+        "The same as ptr, as far as int4 holds it."),
 };
 
 const char* state_word(ClientState state) {
@@ -121,20 +121,10 @@ const char* state_word(ServerState state) {
   return "";
 }
 
-// Ids of different workers may be equal.
-std::string pointer(WorkerId worker, std::uint64_t id) {
-  return id == 0 ? std::string() : std::to_string(worker.value) + ":" + std::to_string(id);
-}
-
-// Fits int4, unlike the whole id: places in the workers' tables, interleaved.
-std::uint64_t short_id(const World& world, WorkerId worker, std::uint64_t id) {
-  std::uint32_t workers = 1;
-  for (const WorkerSnapshot& it : world.workers) workers = std::max(workers, it.worker.value + 1);
-  return ((id & UINT32_MAX) * workers + worker.value) & INT32_MAX;
-}
+std::string pointer(std::uint64_t id) { return id == 0 ? std::string() : std::to_string(id); }
 
 template <class Snapshot>
-ConnectionRow row_of(const World& world, WorkerId worker, const Snapshot& connection) {
+ConnectionRow row_of(const World& world, const Snapshot& connection) {
   ConnectionRow row;
   row.user = connection.user.empty() ? "(nouser)" : connection.user;
   row.database = connection.database.empty() ? "(nodb)" : connection.database;
@@ -143,9 +133,9 @@ ConnectionRow row_of(const World& world, WorkerId worker, const Snapshot& connec
   row.peer = connection.peer;
   row.connect_time = time_text(world, connection.connected);
   row.request_time = time_text(world, std::max(connection.requested, connection.connected));
-  row.ptr = pointer(worker, connection.id);
-  row.link = pointer(worker, connection.link);
-  row.id = short_id(world, worker, connection.id);
+  row.ptr = pointer(connection.id);
+  row.link = pointer(connection.link);
+  row.id = connection.id & INT32_MAX;
   return row;
 }
 
@@ -155,7 +145,7 @@ CommandOutcome show_clients(CommandCall& call) {
   std::vector<ConnectionRow> rows;
   for (const WorkerSnapshot& worker : call.world.workers) {
     for (const ClientSnapshot& client : worker.clients) {
-      ConnectionRow row = row_of(call.world, worker.worker, client);
+      ConnectionRow row = row_of(call.world, client);
       row.wait = client.waiting;
       row.close_needed = client.state == ClientState::closing;
       if (client.state == ClientState::console) row.database = console_database;
@@ -170,7 +160,7 @@ CommandOutcome show_servers(CommandCall& call) {
   std::vector<ConnectionRow> rows;
   for (const WorkerSnapshot& worker : call.world.workers) {
     for (const ServerSnapshot& server : worker.servers) {
-      ConnectionRow row = row_of(call.world, worker.worker, server);
+      ConnectionRow row = row_of(call.world, server);
       row.type = 'S';
       row.close_needed = server.close_needed;
       row.remote_pid = server.backend_pid;

@@ -42,18 +42,26 @@ void Arbiter::grant(const Route& route, Pool& pool, WorkerId worker, Wish& wish,
 void Arbiter::wanted(WorkerId worker, const Route& route, int slots, Instant since, bool reserve,
                      const SlotLimits& limits, ArbiterOrders& orders) {
   Pool& pool = pools_[route];
+  const bool same_limits = pool.limits == limits;
   pool.limits = limits;
+  wishes_ -= static_cast<int>(pool.wishes.erase(worker));
   Wish wish{std::max(slots, 0), since, reserve};
-  const bool had = pool.wishes.erase(worker) > 0;
-  grant(route, pool, worker, wish, orders);
-  wishes_ += (wish.slots > 0 ? 1 : 0) - (had ? 1 : 0);
-  if (wish.slots == 0) return;
-  pool.wishes[worker] = wish;
-  recall(route, pool, worker, wish, orders);
+  // What is kept had no room, so nobody is passed by; but with new limits older wishes may have room too.
+  const bool serve_all = !same_limits && !pool.wishes.empty();
+  if (!serve_all) grant(route, pool, worker, wish, orders);
+  if (wish.slots > 0) {
+    pool.wishes[worker] = wish;
+    ++wishes_;
+  }
+  if (serve_all) return serve_wishes(orders);
+  // Who has got something may be able to give it to somebody else later.
+  if (!orders.grants.empty()) return recall_for_wishes(orders);
+  if (wish.slots > 0) recall(route, pool, worker, wish, orders);
 }
 
 void Arbiter::recall(const Route& route, const Pool& pool, WorkerId worker, const Wish& wish,
                      ArbiterOrders& orders) const {
+  if (wish.since == never) return;
   const bool pool_full = pool.granted >= pool.limits.pool + (wish.reserve ? pool.limits.reserve : 0);
   const auto own = pool.held.find(worker);
   const int mine = own == pool.held.end() ? 0 : own->second;

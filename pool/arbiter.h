@@ -8,9 +8,10 @@
 //  A1 For every pool, database and user: slots granted <= its limit (after a limit was lowered: no new grant
 //     until enough have come back).
 //  A2 A wish that cannot be granted is kept, and granted in the order of how long its clients have waited.
-//  A3 While a wish is kept, everybody who could give a slot for it has been asked to (a recall): to give one that
-//     idles, and one that is busy too if he holds at least two more than the one who asks and his clients have
-//     not waited longer. So slots settle where the clients are, and do not wander between equals.
+//  A3 While a wish is kept, everybody who could give a slot for it has been asked to (a recall): to give one
+//  that
+//     idles, and one that is busy too if he holds at least two more than the one who asks and his clients
+//     have not waited longer. So slots settle where the clients are, and do not wander between equals.
 
 #include <map>
 #include <string>
@@ -27,6 +28,7 @@ struct SlotLimits {
   int reserve = 0;
   int database = 0;  // 0: no limit
   int user = 0;      // 0: no limit
+  friend bool operator==(const SlotLimits&, const SlotLimits&) = default;
 };
 
 struct SlotGrant {
@@ -50,7 +52,8 @@ struct ArbiterOrders {
 
 class Arbiter {
  public:
-  // `limits` are those in force now.
+  // `limits` are those in force now. `since`: `never` when nobody waits and the slots are for the pool's min:
+  // then they are granted after all other wishes, and nobody is asked to give one.
   void wanted(WorkerId worker, const Route& route, int slots, Instant since, bool reserve,
               const SlotLimits& limits, ArbiterOrders& orders);
   void returned(WorkerId worker, const Route& route, int slots, ArbiterOrders& orders);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "admin/console_parameters.h"
 #include "pool/placement.h"
 #include "protocol/backend.h"
 #include "protocol/frontend.h"
@@ -94,6 +95,11 @@ bool ClientLogin::take_startup() {
   }
   if (const auto* const error = std::get_if<StartupError>(&packet)) {
     state_ = State::finished;
+    // Whoever asks for a cancel gets no answer, as from PostgreSQL.
+    if (Reader(Bytes(buffer_).substr(4)).u32() == cancel_request_code) {
+      client_.leave("malformed cancel request");
+      return false;
+    }
     client_.refuse(Refusal::startup_malformed,
                    {std::string(error->sqlstate), error->message, {}, std::string(error->hint)});
     return false;
@@ -358,8 +364,8 @@ void ClientLogin::finish_console() {
     return std::find(users.begin(), users.end(), startup_.user) != users.end();
   };
   const ConsolePrivilege rights = listed(console.admin_users)   ? ConsolePrivilege::admin
-                               : listed(console.stats_users) ? ConsolePrivilege::stats
-                                                             : ConsolePrivilege::none;
+                                  : listed(console.stats_users) ? ConsolePrivilege::stats
+                                                                : ConsolePrivilege::none;
   if (rights == ConsolePrivilege::none) {
     return refuse(Refusal::console_denied, "user \"" + startup_.user + "\" may not use the console", {},
                   "Add the user to console.admin_users or console.stats_users.");
@@ -367,14 +373,9 @@ void ClientLogin::finish_console() {
   state_ = State::finished;
   Writer message;
   write_authentication_ok(message);
-  static constexpr std::array<std::pair<Bytes, Bytes>, 7> reported{{{"server_version", "1.25.2/pgweir"},
-                                                                    {"client_encoding", "UTF8"},
-                                                                    {"server_encoding", "UTF8"},
-                                                                    {"DateStyle", "ISO"},
-                                                                    {"TimeZone", "GMT"},
-                                                                    {"standard_conforming_strings", "on"},
-                                                                    {"is_superuser", "on"}}};
-  for (const auto& [name, value] : reported) write_parameter_status(message, name, value);
+  for (const ConsoleParameter& parameter : console_parameters) {
+    if (parameter.reported) write_parameter_status(message, parameter.name, parameter.value);
+  }
   write_ready_for_query(message, TransactionStatus::idle);
   send(message.view());
   const std::string rest = std::move(buffer_);

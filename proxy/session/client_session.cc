@@ -53,7 +53,7 @@ void ClientSession::log(LogLevel level, std::string text) {
 // ---- from the client ----
 
 void ClientSession::on_bytes(Bytes bytes) {
-  if (gone_) return;
+  if (gone_ || finishing_) return;
   if (pool_ != nullptr) pool_->meter.totals().received += bytes.size();
   if (login_) return login_->on_bytes(bytes);
   if (is_console()) return on_console_bytes(bytes);
@@ -75,7 +75,10 @@ void ClientSession::process(Bytes bytes) {
     } else if (server_ == nullptr) {
       local(*piece);
     } else if (piece->type == 'X') {
-      return leave("closed by the client");
+      // As in PostgreSQL: what was asked before is done and answered first.
+      if (!server_->running()) return leave("closed by the client");
+      finishing_ = true;
+      return;
     } else {
       ServerSession* const server = server_;
       server->forward(*piece);
@@ -216,7 +219,7 @@ void ClientSession::leave(const std::string& why) {
     left_queue();
     pool_->meter.abandoned(use_, GaveUp::gone, engine_.now());
   }
-  if (server_ != nullptr) std::exchange(server_, nullptr)->abandon(!framer_.at_boundary());
+  if (server_ != nullptr) std::exchange(server_, nullptr)->abandon(!framer_.at_boundary(), finishing_);
   if (pool_ != nullptr) --pool_->clients;
   held_.clear(engine_.chunks());
   if (key_.pid != 0) engine_.revoke_cancel_key(key_);

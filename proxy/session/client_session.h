@@ -88,6 +88,10 @@ class ClientSession final : public Connection {
   void parameter_corrected(Bytes name, Bytes value);
   void unlinked();
   void server_takes_more();
+  // All that the client asked for has been answered.
+  void answered() {
+    if (finishing_) leave("closed by the client");
+  }
   void server_lost(const ErrorText& error, bool told);
 
   // ---- from the engine ----
@@ -123,7 +127,8 @@ class ClientSession final : public Connection {
   WaitQueue::Place place_ = WaitQueue::nowhere;
   Discard discard_ = Discard::nothing;
   bool client_slot_ = false;
-  bool gone_ = false;  // nothing is done for it any more
+  bool gone_ = false;       // nothing is done for it any more
+  bool finishing_ = false;  // it has said Terminate; what it asked before is still being done
   ConsolePrivilege console_ = ConsolePrivilege::none;
   bool console_busy_ = false;
   WorkerEngine::CancelKey key_;

@@ -166,7 +166,8 @@ class ControlEngine {
         close = true;
         break;
     }
-    host_.post(question.asked->worker, ConsoleAnswered{question.asked->client, std::move(result.bytes), close});
+    host_.post(question.asked->worker,
+               ConsoleAnswered{question.asked->client, std::move(result.bytes), close});
   }
 
   void receive(Drained&) { ++drained_workers_; }

@@ -98,6 +98,7 @@ char* TurnArena::allot(std::size_t size) {
 }
 
 Bytes TurnArena::copy(Bytes bytes) {
+  if (bytes.empty()) return {};
   char* const place = allot(bytes.size());
   std::memcpy(place, bytes.data(), bytes.size());
   return {place, bytes.size()};

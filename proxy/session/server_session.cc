@@ -225,6 +225,7 @@ void ServerSession::ready(char status) {
   ++request_;
   pool_.meter.query_finished(use_, in_transaction(), engine_.now());
   if (client_ != nullptr) client_->server_takes_more();
+  if (client_ != nullptr && !running()) client_->answered();
   look_for_rest();
 }
 
@@ -348,7 +349,7 @@ void ServerSession::unlink() {
   engine_.set_reading(*this, true);
 }
 
-void ServerSession::abandon(bool unfinished) {
+void ServerSession::abandon(bool unfinished, bool let_finish) {
   unlink();
   if (unfinished) return condemn(CloseReason::message_unfinished, {});
   if (ledger_.uncertain()) return condemn(CloseReason::copy_uncertain, {});
@@ -368,7 +369,11 @@ void ServerSession::abandon(bool unfinished) {
       write_sync(message);
       send_own('S', message.view());
     }
-    if (busy) cancel_running();
+    if (let_finish) {
+      engine_.set_timer(*this, never);
+    } else if (busy) {
+      cancel_running();
+    }
     return;
   }
   if (in_transaction()) {
@@ -383,6 +388,7 @@ void ServerSession::reset_further() {
   if (cancels_ > 0) return;  // the cancel might hit the rollback
   if (rolled_back_) return condemn(CloseReason::abandon_failed, {});
   rolled_back_ = true;
+  engine_.set_timer(*this, engine_.now() + abandon_patience);
   Writer message;
   write_query(message, "ROLLBACK");
   send_own('Q', message.view());

@@ -53,8 +53,9 @@ class ServerSession final : public Connection {
   // Something that can bring it to rest has happened.
   void look_for_rest();
   // Its client is gone: cancel, roll back, and serve somebody else; or, in doubt, close. `unfinished`: the
-  // client left in the middle of a message.
-  void abandon(bool unfinished);
+  // client left in the middle of a message. `let_finish`: it took its leave properly, so what it asked for
+  // before is not cancelled.
+  void abandon(bool unfinished, bool let_finish);
   // Shows it as idle; the caller has put it among the idle ones of the shard.
   void rest() { state_ = ServerState::idle; }
   // Closes it politely; it was idle and has left the shard's idle ones. Holds its slot until it is gone.
@@ -98,7 +99,7 @@ class ServerSession final : public Connection {
   Ledger ledger_;
   Verdict verdict_;
   char transaction_ = 'I';
-  bool unasked_ = false;       // the present message came when nothing was owed
+  bool unasked_ = false;      // the present message came when nothing was owed
   bool told_fatal_ = false;   // the client has been sent the server's own last words
   bool rolled_back_ = false;  // the rollback after an abandonment has been sent
   bool batch_open_ = false;   // extended messages have been sent, and no Sync behind them

@@ -465,7 +465,7 @@ void WorkerEngine::service(PoolEntry& pool) {
   refuse_hopeless(pool);
   if (pool.recall) answer_recall(pool, nullptr);
   if (const int slots = shard.slots_to_ask(now_); slots > 0) {
-    const Instant since = shard.queue().empty() ? now_ : shard.queue().front()->since;
+    const Instant since = shard.queue().empty() ? never : shard.queue().front()->since;
     host_.post_control(SlotsWanted{id_, pool.route, slots, since, shard.needs_reserve(now_)});
   }
   for (int due = shard.dials_due(now_, keep_min); due > 0; --due) dial(pool);

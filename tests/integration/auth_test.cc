@@ -21,7 +21,7 @@ PgweirSetup with_users(const std::string& auth_type, const std::string& password
   PgweirSetup setup(shared_postgres());
   setup.auth_type = auth_type;
   setup.pool = "server_login_retry = \"100ms\"\nquery_wait_timeout = \"10s\"\n";
-  for (const char* user : {"trust_user", "md5_user", "scram_user", "clear_user"}) {
+  for (const std::string user : {"trust_user", "md5_user", "scram_user", "clear_user"}) {
     setup.more += user_section(user, password);
   }
   return setup;
@@ -42,12 +42,12 @@ std::string replaced(std::string text, const std::string& from, const std::strin
 }  // namespace
 
 TEST_CASE("every way in meets every way on") {
-  for (const char* auth_type : {"trust", "md5", "scram-sha-256"}) {
+  for (const std::string auth_type : {"trust", "md5", "scram-sha-256"}) {
     const PgweirProcess pgweir(with_users(auth_type));
-    for (const char* user : server_users) {
+    for (const std::string user : server_users) {
       CAPTURE(auth_type);
       CAPTURE(user);
-      PgConnection client(pgweir.conninfo("password=secret user=" + std::string(user)));
+      PgConnection client(pgweir.conninfo("password=secret user=" + user));
       const bool connected = client.try_connect();
       INFO(client.error());
       REQUIRE(connected);
@@ -69,7 +69,7 @@ TEST_CASE("a password goes to a server in clear text only when that is allowed")
 }
 
 TEST_CASE("a wrong password and an unknown user fail in the same way") {
-  for (const char* auth_type : {"md5", "scram-sha-256"}) {
+  for (const std::string auth_type : {"md5", "scram-sha-256"}) {
     CAPTURE(auth_type);
     const PgweirProcess pgweir(with_users(auth_type));
     const std::string wrong = login_error(pgweir, "user=scram_user password=wrong");
@@ -82,7 +82,7 @@ TEST_CASE("a wrong password and an unknown user fail in the same way") {
 
 TEST_CASE("the server's own refusal reaches the client") {
   const PgweirProcess pgweir(with_users("trust", "not the password of the server"));
-  for (const char* user : {"md5_user", "scram_user"}) {
+  for (const std::string user : {"md5_user", "scram_user"}) {
     const std::optional<LoginError> error = try_login(pgweir.port(), user, "postgres");
     REQUIRE(error);
     CHECK(error->severity == "FATAL");
@@ -105,7 +105,7 @@ TEST_CASE("passwords of any length work") {
     const std::string name = "long_" + std::to_string(size);
     postgres.run("set password_encryption = 'scram-sha-256'; create role " + name + " login password '" +
                  password + "'");
-    for (const char* auth_type : {"md5", "scram-sha-256"}) {
+    for (const std::string auth_type : {"md5", "scram-sha-256"}) {
       PgweirSetup setup(postgres);
       setup.auth_type = auth_type;
       setup.more = user_section(name, password);

@@ -23,9 +23,9 @@ TEST_CASE("SHOW commands have the columns of PgBouncer 1.25") {
     CHECK(result.columns() == count);
     CHECK(result.rows() > 0);
   }
-  for (const char* name : {"CONCURRENCY", "HISTOGRAMS", "RECOMMENDATIONS"}) {
+  for (const std::string name : {"CONCURRENCY", "HISTOGRAMS", "RECOMMENDATIONS"}) {
     CAPTURE(name);
-    CHECK(console.must(std::string("SHOW ") + name).columns() > 1);
+    CHECK(console.must("SHOW " + name).columns() > 1);
   }
   CHECK(console.must("show pools;").columns() == 17);
 }
@@ -104,7 +104,7 @@ TEST_CASE("the console answers to both of its names, and refuses who has no busi
 TEST_CASE("an unknown command is an error that leaves the console usable") {
   const PgweirProcess pgweir{PgweirSetup(shared_postgres())};
   PgConnection console = pgweir.console();
-  for (const char* command : {"SHOW NONSENSE", "DROP TABLE students", "SHOW", "select 1; select 2"}) {
+  for (const std::string command : {"SHOW NONSENSE", "DROP TABLE students", "SHOW", "select 1; select 2"}) {
     CAPTURE(command);
     CHECK_FALSE(console.exec(command).ok());
     CHECK(console.must("SHOW VERSION").rows() == 1);

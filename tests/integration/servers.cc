@@ -29,12 +29,14 @@ std::unique_ptr<Postgres> start_shared() {
 
 Postgres& shared_postgres() {
   if (!shared) shared = start_shared();
-  const bool quiet = eventually([] {
-    return shared->value(
-               "select count(*) from pg_stat_activity where backend_type = 'client backend' "
-               "and application_name <> 'test-harness'") == "0";
-  });
-  if (!quiet) throw std::runtime_error("backends of an earlier test are still there");
+  const std::string others =
+      " from pg_stat_activity where backend_type = 'client backend' and application_name <> 'test-harness'";
+  const auto quiet = [&] { return shared->value("select count(*)" + others) == "0"; };
+  if (!eventually(quiet, std::chrono::seconds(5))) {
+    // Of a test that failed; the next one is not to suffer.
+    shared->run("select pg_terminate_backend(pid)" + others);
+    if (!eventually(quiet)) throw std::runtime_error("backends of an earlier test are still there");
+  }
   shared->run("truncate rows");
   return *shared;
 }

@@ -11,8 +11,8 @@
 
 namespace pgweir {
 
-// One PostgreSQL for the whole run, started when it is first asked for. All client backends of earlier tests
-// have gone when this returns. It has users of every kind of authentication, all with password `secret`:
+// One PostgreSQL for the whole run, started when it is first asked for. No client backend of an earlier
+// test is left when this returns. It has users of every kind of authentication, all with password `secret`:
 // trust_user, md5_user, scram_user, clear_user.
 Postgres& shared_postgres();
 void stop_shared_postgres();

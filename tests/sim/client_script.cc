@@ -142,6 +142,8 @@ void ClientScript::batch(Actions& out, bool flushes) {
       send(out, 'H');
       wait(out);
       maybe_pause(out);
+      // One that has nothing left to flush must change nothing.
+      if (random_.chance(200)) send(out, 'H');
     }
   }
   send(out, 'S');

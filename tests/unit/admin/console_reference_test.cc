@@ -2,18 +2,14 @@
 
 #include <doctest/doctest.h>
 
-#include <fstream>
-#include <sstream>
-
 #include "admin/command_table.h"
+#include "tests/support/generated.h"
 
 using namespace pgweir;
 
 TEST_CASE("the committed console reference is that of the command table") {
-  std::ifstream file(PGWEIR_SOURCE_DIR "/admin/docs/console.md");
-  std::ostringstream text;
-  text << file.rdbuf();
-  CHECK(text.str() == console_reference_markdown());
+  const std::string text = console_reference_markdown();
+  CHECK(committed("admin/docs/console.md", text) == text);
 }
 
 TEST_CASE("the console reference names every command and every column") {

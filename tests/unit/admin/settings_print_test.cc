@@ -2,11 +2,9 @@
 
 #include <doctest/doctest.h>
 
-#include <fstream>
-#include <sstream>
-
 #include "admin/settings_diff.h"
 #include "admin/settings_load.h"
+#include "tests/support/generated.h"
 #include "tests/unit/admin/settings_samples.h"
 
 using namespace pgweir;
@@ -28,14 +26,6 @@ LoadedSettings must_load(const std::string& toml) {
   auto loaded = load_settings_text(toml, "printed.toml");
   if (!loaded) FAIL(loaded.error().front().text());
   return *loaded;
-}
-
-std::string file_text(const std::string& path) {
-  std::ifstream file(std::string(PGWEIR_SOURCE_DIR) + "/" + path);
-  REQUIRE_MESSAGE(file.good(), path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
 }
 
 }  // namespace
@@ -86,6 +76,6 @@ TEST_CASE("the reference names every setting and section") {
 }
 
 TEST_CASE("the committed configuration and reference are the printed ones") {
-  CHECK(file_text("admin/deploy/pgweir.toml") == print_default_config());
-  CHECK(file_text("admin/docs/settings.md") == settings_reference_markdown());
+  CHECK(committed("admin/deploy/pgweir.toml", print_default_config()) == print_default_config());
+  CHECK(committed("admin/docs/settings.md", settings_reference_markdown()) == settings_reference_markdown());
 }

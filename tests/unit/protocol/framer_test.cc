@@ -213,7 +213,7 @@ TEST_CASE("framer: lengths at the limit pass, beyond it and below four they do n
     std::uint32_t length;
     std::optional<FrameError> error;
   };
-  for (const auto& [type, length, error] : {
+  for (const Case& row : {
            Case{'P', 4, std::nullopt},
            Case{'P', 1004, std::nullopt},
            Case{'P', 1005, FrameError::bad_length},
@@ -228,8 +228,9 @@ TEST_CASE("framer: lengths at the limit pass, beyond it and below four they do n
            Case{'\0', 4, FrameError::unknown_type},
            Case{'\xff', 0, FrameError::unknown_type},
        }) {
-    CAPTURE(static_cast<int>(type));
-    CAPTURE(length);
+    CAPTURE(static_cast<int>(row.type));
+    CAPTURE(row.length);
+    const auto& [type, length, error] = row;
     const std::string bytes = header(type, length);
     for (std::size_t cut = 0; cut < bytes.size(); ++cut) {
       Framer framer(&gathered, limit);

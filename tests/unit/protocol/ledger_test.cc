@@ -87,8 +87,9 @@ struct Dialogue {
 };
 
 void play_all(std::initializer_list<Dialogue> dialogues) {
-  for (const auto& [what, words] : dialogues) {
-    CAPTURE(what);
+  for (const Dialogue& row : dialogues) {
+    CAPTURE(row.what);
+    const auto& [what, words] = row;
     Ledger ledger;
     play(ledger, words);
   }
@@ -334,7 +335,7 @@ TEST_CASE("ledger: every reply that does not fit the front request is a violatio
     const char* before;
     std::string fits;  // beside E and the asynchronous ones
   };
-  for (const auto& [before, fits] : {
+  for (const Case& row : {
            Case{">Q", "ZTDCIGHW"},
            Case{">F", "ZV"},
            Case{">P", "1"},
@@ -354,7 +355,8 @@ TEST_CASE("ledger: every reply that does not fit the front request is a violatio
            Case{">Q <W", "dcCTD"},
            Case{">Q <H <c", "ZTDCIGHW"},
        }) {
-    CAPTURE(before);
+    CAPTURE(row.before);
+    const auto& [before, fits] = row;
     for (int type = 0; type < 256; ++type) {
       CAPTURE(type);
       const char letter = static_cast<char>(type);
@@ -380,13 +382,14 @@ TEST_CASE("ledger: the verdict names the request that was answered") {
     Request request;
     bool completed;
   };
-  for (const auto& [reply, request, completed] :
+  for (const Case& row :
        {Case{'T', Request::query, false}, Case{'Z', Request::query, true},
         Case{'V', Request::function_call, false}, Case{'Z', Request::function_call, true},
         Case{'1', Request::parse, true}, Case{'2', Request::bind, true}, Case{'t', Request::describe, false},
         Case{'n', Request::describe, true}, Case{'C', Request::execute, true},
         Case{'3', Request::close, true}, Case{'Z', Request::sync, true}}) {
-    CAPTURE(reply);
+    CAPTURE(row.reply);
+    const auto& [reply, request, completed] = row;
     const Verdict verdict = ledger.received(reply);
     CHECK(verdict.request == request);
     CHECK(verdict.completed == completed);

@@ -120,10 +120,11 @@ TEST_CASE("set_messages: other values are bound, none is ever quoted") {
   struct Case {
     Bytes name, value;
   };
-  for (const auto& [name, value] : {Case{"application_name", "na\xc3\xafve"}, Case{"search_path", "a, b"},
-                                    Case{"TimeZone", "line\nbreak"}, Case{"x'; DROP TABLE y; --", "1"},
-                                    Case{"application_name", "\x7f"}, Case{"search_path", ""}}) {
-    CAPTURE(name);
+  for (const Case& row : {Case{"application_name", "na\xc3\xafve"}, Case{"search_path", "a, b"},
+                          Case{"TimeZone", "line\nbreak"}, Case{"x'; DROP TABLE y; --", "1"},
+                          Case{"application_name", "\x7f"}, Case{"search_path", ""}}) {
+    CAPTURE(row.name);
+    const auto& [name, value] = row;
     std::string types;
     const std::string out = set_messages({{std::string(name), std::string(value)}}, types);
     CHECK(types == "PBES");
