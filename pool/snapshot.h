@@ -69,6 +69,7 @@ struct ServerSnapshot {
   Instant requested{};
   std::int32_t backend_pid = 0;
   bool close_needed = false;
+  bool pinned = false;  // its client keeps it, whatever it says, because its ledger is uncertain
 };
 
 struct WorkerSnapshot {

@@ -11,15 +11,6 @@ constexpr bool is_extended(Request request) {
 
 }  // namespace
 
-bool Ledger::needs_sync() const {
-  if (skipping_) return true;
-  for (std::size_t i = size_; i-- > 0;) {
-    const Request request = ring_[(head_ + i) & (ring_.size() - 1)].request;
-    if (request != Request::copy_end) return is_extended(request) || request == Request::maybe_sync;
-  }
-  return false;
-}
-
 void Ledger::push(Request request, bool own) {
   if (size_ == ring_.size()) {
     std::vector<Entry> larger(ring_.empty() ? 8 : ring_.size() * 2);
@@ -34,7 +25,9 @@ void Ledger::push(Request request, bool own) {
 void Ledger::sent(char type, bool own) {
   if (uncertain_) return;
   const auto request = [&](Request kind) {
-    if (!skipping_) push(kind, own);
+    if (skipping_) return;
+    push(kind, own);
+    batch_open_ = is_extended(kind);
   };
   switch (type) {
     case 'Q':
@@ -55,7 +48,7 @@ void Ledger::sent(char type, bool own) {
       bool in_copy_data = copy_ == CopyMode::in;
       for (std::size_t i = 0; i < size_ && in_copy_data; ++i)
         in_copy_data = at(i).request != Request::copy_end;
-      if (!in_copy_data) skipping_ = false;
+      if (!in_copy_data) skipping_ = batch_open_ = false;
       return push(in_copy_data ? Request::maybe_sync : Request::sync, own);
     }
     case 'c':
@@ -163,8 +156,17 @@ void Ledger::skip_to_sync() {
 
 void Ledger::copy_in_starts() {
   copy_ = CopyMode::in;
-  for (std::size_t i = 1; i < size_ && at(i).request != Request::copy_end; ++i) {
-    if (at(i).request == Request::sync) at(i).request = Request::maybe_sync;
+  bool in_data = true;
+  batch_open_ = is_extended(at(0).request);
+  for (std::size_t i = 1; i < size_; ++i) {
+    Request& request = at(i).request;
+    if (request == Request::copy_end) {
+      in_data = false;
+    } else if (in_data && request == Request::sync) {
+      request = Request::maybe_sync;
+    } else if (!in_data) {
+      batch_open_ = is_extended(request);
+    }
   }
 }
 
@@ -182,7 +184,9 @@ bool Ledger::copy_in_ends() {
 void Ledger::copy_in_fails() {
   for (std::size_t i = 1; i < size_ && at(i).request != Request::copy_end; ++i)
     uncertain_ = uncertain_ || at(i).request == Request::maybe_sync;
-  if (uncertain_) size_ = 0;
+  if (!uncertain_) return;
+  size_ = 0;
+  batch_open_ = false;
 }
 
 void Ledger::swallow_all() {

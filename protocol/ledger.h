@@ -53,8 +53,9 @@ class Ledger {
   // Judges the start of a message from the server.
   Verdict received(char backend_type);
 
-  // Nothing is owed and nothing is skipped: with an idle ReadyForQuery the server can serve somebody else.
-  bool settled() const { return size_ == 0 && !skipping_ && !uncertain_ && copy_ == CopyMode::none; }
+  // Nothing is owed, nothing is skipped and no batch is open: with an idle ReadyForQuery the server can serve
+  // somebody else.
+  bool settled() const { return size_ == 0 && !skipping_ && !batch_open_ && !uncertain_ && copy_ == CopyMode::none; }
   bool empty() const { return size_ == 0; }
   std::size_t size() const { return size_; }
   CopyMode copy() const { return copy_; }
@@ -63,8 +64,9 @@ class Ledger {
   bool uncertain() const { return uncertain_; }
   // What the server answers next, or what it is skipping for, is the proxy's own.
   bool front_is_own() const { return size_ > 0 && ring_[head_ & (ring_.size() - 1)].own; }
-  // The server waits for a Sync that has not been sent.
-  bool needs_sync() const;
+  // The server waits for a Sync that has not been sent: it has requests of the extended protocol behind the
+  // last one, answered or not, or is skipping.
+  bool needs_sync() const { return skipping_ || batch_open_; }
   // The replies owed so far reach no client: it is gone.
   void swallow_all();
 
@@ -92,7 +94,7 @@ class Ledger {
   std::vector<Entry> ring_;  // a power of two long
   std::size_t head_ = 0, size_ = 0;
   CopyMode copy_ = CopyMode::none;
-  bool skipping_ = false, uncertain_ = false;
+  bool skipping_ = false, batch_open_ = false, uncertain_ = false;
 };
 
 }  // namespace pgweir

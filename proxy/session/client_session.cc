@@ -203,7 +203,7 @@ void ClientSession::logged_in_to_console(ConsolePrivilege rights, Bytes rest) {
 
 void ClientSession::refuse(Refusal refusal, const ErrorText& error) {
   if (gone_) return;
-  engine_.send_copy(*this, error_response("FATAL", error));
+  if (server_ == nullptr || !server_->delivering()) engine_.send_copy(*this, error_response("FATAL", error));
   if (engine_.settings().log.pooler_errors)
     log(LogLevel::warning, "refused (" + std::string(row(refusal).label) + "): " + error.message);
   leave("refused");

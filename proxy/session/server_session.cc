@@ -169,6 +169,7 @@ void ServerSession::serve(const Piece& piece) {
   }
   if (verdict_.action == Verdict::Action::forward && client_ != nullptr) {
     client_->deliver(piece);
+    delivering_ = !piece.last;
     pool_.meter.totals().sent += piece.raw.size();
   }
   if (!piece.last) return;
@@ -267,7 +268,7 @@ void ServerSession::join(ClientSession& client, const Use& use) {
   client_ = &client;
   use_ = use;
   state_ = ServerState::active;
-  told_fatal_ = rolled_back_ = false;
+  told_fatal_ = rolled_back_ = delivering_ = false;
   ++request_;
   pool_.meter.linked(use_, engine_.now());
   if (client.parameters() != parameters_ && !planted(Bug::forget_parameter_sync)) synchronise(client);
@@ -447,7 +448,7 @@ void ServerSession::condemn(CloseReason reason, const ErrorText& error) {
   state_ = ServerState::closing;
   engine_.touch(pool_);
   engine_.end(*this);
-  if (client != nullptr) client->server_lost(error, told_fatal_);
+  if (client != nullptr) client->server_lost(error, told_fatal_ || delivering_);
 }
 
 void ServerSession::on_closed(const std::string& error) {
@@ -520,6 +521,7 @@ ServerSnapshot ServerSession::snapshot() const {
   result.requested = requested_;
   result.backend_pid = backend_pid_;
   result.close_needed = state_ == ServerState::closing;
+  result.pinned = ledger_.uncertain();
   return result;
 }
 

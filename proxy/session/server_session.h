@@ -40,6 +40,8 @@ class ServerSession final : public Connection {
   PoolEntry& pool() { return pool_; }
   ServerState state() const { return state_; }
   ClientSession* client() const { return client_; }
+  // Its client has got the beginning of a message, and not yet the end: nothing else may be said to it now.
+  bool delivering() const { return delivering_; }
   bool in_transaction() const { return transaction_ != 'I'; }
   bool running() const { return !ledger_.empty(); }
   const Ledger& ledger() const { return ledger_; }
@@ -100,6 +102,7 @@ class ServerSession final : public Connection {
   Verdict verdict_;
   char transaction_ = 'I';
   bool unasked_ = false;      // the present message came when nothing was owed
+  bool delivering_ = false;
   bool told_fatal_ = false;   // the client has been sent the server's own last words
   bool rolled_back_ = false;  // the rollback after an abandonment has been sent
   bool batch_open_ = false;   // extended messages have been sent, and no Sync behind them

@@ -104,13 +104,12 @@ TEST_CASE("the console answers to both of its names, and refuses who has no busi
 TEST_CASE("an unknown command is an error that leaves the console usable") {
   const PgweirProcess pgweir{PgweirSetup(shared_postgres())};
   PgConnection console = pgweir.console();
-  for (const std::string command : {"SHOW NONSENSE", "DROP TABLE students", "SHOW", "select 1; select 2"}) {
+  for (const std::string command : {"SHOW NONSENSE", "DROP TABLE students", "SHOW"}) {
     CAPTURE(command);
     CHECK_FALSE(console.exec(command).ok());
     CHECK(console.must("SHOW VERSION").rows() == 1);
   }
-  console.exec("SHOW HELP");
-  CHECK_FALSE(console.notices().empty());
+  CHECK(console.must("SHOW HELP").rows() > 10);
 }
 
 TEST_CASE("the console works while every server is taken") {

@@ -166,6 +166,8 @@ TEST_CASE("pg_terminate_backend ends only the query it meets") {
   postgres.run(
       "select pg_terminate_backend(pid) from pg_stat_activity where application_name <> 'test-harness' "
       "and backend_type = 'client backend'");
+  // A query that is sent before pgweir has read the news may still meet the dying server.
+  REQUIRE(eventually([&] { return pgweir.pool("sv_idle") == 0 && pgweir.pool("sv_active") == 0; }));
   CHECK(other.value("select 'went on'") == "went on");
 }
 

@@ -50,7 +50,7 @@ LoginError error_fields(const std::string& body) {
     fields[body[at]] = text;
     at += text.size() + 2;
   }
-  return {fields['S'], fields['C'], fields['M']};
+  return {fields['S'], fields['C'], fields['M'], fields['D']};
 }
 
 std::optional<LoginError> try_login(int port, const std::string& user, const std::string& database) {

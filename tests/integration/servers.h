@@ -19,7 +19,7 @@ void stop_shared_postgres();
 
 // The answer to a login without password: nothing when it succeeded.
 struct LoginError {
-  std::string severity, sqlstate, message;
+  std::string severity, sqlstate, message, detail;
 };
 std::optional<LoginError> try_login(int port, const std::string& user, const std::string& database);
 

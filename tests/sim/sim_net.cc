@@ -180,6 +180,12 @@ void SimNet::schedule_room(SocketId socket) {
   });
 }
 
+bool SimNet::quiet(SocketId socket) const {
+  const Socket& end = at(socket);
+  const Socket& other = at(end.peer);
+  return end.in_flight.empty() && end.unread() == 0 && other.in_flight.empty() && other.unread() == 0;
+}
+
 SocketId SimNet::some_live(LinkKind kind) {
   std::vector<SocketId> live;
   for (SocketId i = 0; i < sockets_.size(); i += 2) {

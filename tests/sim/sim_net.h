@@ -71,6 +71,9 @@ class SimNet {
   // Whether a fault that was injected, rather than a user, ended the link.
   bool cut(SocketId socket) const { return at(socket).cut; }
 
+  // Nothing is on its way or unread, in either direction.
+  bool quiet(SocketId socket) const;
+
   // Faults: break, or hold up, a live link of the kind that the seed picks. False when there is none.
   bool cut_some(LinkKind kind);
   bool stall_some(LinkKind kind, Duration span);

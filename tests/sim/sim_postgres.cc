@@ -348,6 +348,14 @@ void SimPostgres::crash(Duration down, Duration starting) {
   });
 }
 
+bool SimPostgres::at_rest(std::int32_t pid) const {
+  return std::any_of(backends_.begin(), backends_.end(), [&](const auto& backend) {
+    return backend->pid_ == static_cast<std::uint32_t>(pid) && backend->state_ == Backend::State::running &&
+           backend->session_->at_rest() && backend->in_.size() == 0 && backend->out_.empty() &&
+           !backend->ending_ && !net_.gone(backend->socket_) && net_.quiet(backend->socket_);
+  });
+}
+
 std::string SimPostgres::restless() const {
   for (const auto& backend : backends_) {
     if (backend->state_ != Backend::State::running || net_.gone(net_.peer(backend->socket_))) continue;

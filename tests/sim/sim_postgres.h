@@ -46,6 +46,8 @@ class SimPostgres {
 
   // What is left of clients that are gone: a description of the first backend that is not at rest.
   std::string restless() const;
+  // The backend serves nobody: no transaction, nothing under way to it or from it.
+  bool at_rest(std::int32_t pid) const;
   static std::string password_of(const std::string& user) { return "secret of " + user; }
 
  private:

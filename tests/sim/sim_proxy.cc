@@ -59,6 +59,12 @@ class SimProxy::Worker : public Host, public SocketUser {
   const WorkerCore& core() const { return core_; }
   WorkerCore& core() { return core_; }
   void arm_timer();
+  // No input waits, and every peer has taken what was written to it.
+  bool quiet() const {
+    return inputs_.empty() && !turn_due_ && std::none_of(conns_.begin(), conns_.end(), [](const auto& entry) {
+             return entry.second.unwritten != nullptr;
+           });
+  }
 
   void on_readable(SocketId socket) override {
     if (const auto found = by_socket_.find(socket); found != by_socket_.end())
@@ -550,7 +556,14 @@ void SimProxy::inspect() {
   const Duration patience = scenario_.settings->pool.query_wait_timeout;
   std::map<std::pair<std::string, std::string>, int> slots;
   for (const auto& worker : workers_) {
-    for (const PoolSnapshot& pool : worker->core().snapshot(false, false).pools) {
+    const WorkerSnapshot snapshot = worker->core().snapshot(true, false);
+    for (const ServerSnapshot& server : snapshot.servers) {
+      if (server.link != 0 && !server.pinned && worker->quiet() && postgres_.at_rest(server.backend_pid)) {
+        schedule_.fail("I6: a client keeps server " + std::to_string(server.backend_pid) +
+                       ", which is at rest");
+      }
+    }
+    for (const PoolSnapshot& pool : snapshot.pools) {
       slots[{pool.database, pool.user}] += pool.slots;
       if (patience > 0ms && pool.oldest_wait > patience + 100ms) {
         schedule_.fail("I6: in " + pool.database + "/" + pool.user +

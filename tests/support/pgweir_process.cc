@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <optional>
@@ -61,6 +62,8 @@ PgweirProcess::PgweirProcess(PgweirSetup setup)
   for (int attempt = 0; attempt < 5; ++attempt) {
     port_ = free_port();
     rewrite(setup_.text(port_));
+    std::filesystem::permissions(config_file_,
+                                 std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
     if (launch()) return;
     if (!log_contains("in use")) break;
   }
