@@ -214,6 +214,16 @@ void Worker::close(ConnId conn, Outbox& outbox) {
   failed_dials_.erase(conn);
 }
 
+void Worker::abort(ConnId conn, Outbox& outbox) {
+  outbox.clear(core_->chunks());
+  if (Stream* const stream = find(conn)) {
+    streams_[conn.slot] = nullptr;
+    stream->destroy();
+    return;
+  }
+  close(conn, outbox);  // still being dialed
+}
+
 void Worker::post(WorkerId worker, WorkerMail mail) {
   mailboxes_.workers[worker.value]->post(std::move(mail));
 }

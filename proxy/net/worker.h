@@ -61,6 +61,7 @@ class Worker final : private Host, private DialOwner, private TurnTaker {
   void write(ConnId conn, Outbox& outbox) override;
   void set_reading(ConnId conn, bool reading) override;
   void close(ConnId conn, Outbox& outbox) override;
+  void abort(ConnId conn, Outbox& outbox) override;
   void post(WorkerId worker, WorkerMail mail) override;
   void post_control(ControlMail mail) override;
   void derive_key(KeyWanted wanted) override;

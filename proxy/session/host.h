@@ -58,6 +58,8 @@ class Host {
   virtual void set_reading(ConnId conn, bool reading) = 0;
   // Writes what is left, within a short time, then closes. No input follows for this connection.
   virtual void close(ConnId conn, Outbox& outbox) = 0;
+  // Closes now; what is left is not written. No input follows for this connection.
+  virtual void abort(ConnId conn, Outbox& outbox) = 0;
 
   virtual void post(WorkerId worker, WorkerMail mail) = 0;
   virtual void post_control(ControlMail mail) = 0;

@@ -157,6 +157,7 @@ void ServerSession::on_bytes(Bytes bytes) {
 }
 
 void ServerSession::serve(const Piece& piece) {
+  in_message_ = !piece.last;
   if (piece.first) {
     unasked_ = ledger_.empty() && !ledger_.skipping() && !ledger_.uncertain();
     verdict_ = ledger_.received(piece.type);
@@ -175,7 +176,11 @@ void ServerSession::serve(const Piece& piece) {
   if (!piece.last) return;
   switch (piece.type) {
     case 'S':
-      return parameter_changed(piece.body);
+      parameter_changed(piece.body);
+      return look_for_rest();
+    case 'N':
+    case 'A':
+      return look_for_rest();
     case 'E':
       return error_reported(piece.body);
     case 'Z':
@@ -233,7 +238,7 @@ void ServerSession::ready(char status) {
 void ServerSession::look_for_rest() {
   if (state_ != ServerState::active && state_ != ServerState::resetting && state_ != ServerState::canceling)
     return;
-  if (!ledger_.settled()) return;
+  if (!ledger_.settled() || in_message_) return;
   if (client_ != nullptr) {
     if ((in_transaction() && !planted(Bug::release_too_early)) || !client_->at_boundary()) return;
     ClientSession& client = *client_;

@@ -102,7 +102,8 @@ class ServerSession final : public Connection {
   Verdict verdict_;
   char transaction_ = 'I';
   bool unasked_ = false;      // the present message came when nothing was owed
-  bool delivering_ = false;
+  bool in_message_ = false;    // part of a message has come, and not yet its end
+  bool delivering_ = false;    // and its client has got that part
   bool told_fatal_ = false;   // the client has been sent the server's own last words
   bool rolled_back_ = false;  // the rollback after an abandonment has been sent
   bool batch_open_ = false;   // extended messages have been sent, and no Sync behind them

@@ -118,7 +118,14 @@ void WorkerEngine::set_reading(Connection& connection, bool reading) {
 void WorkerEngine::end(Connection& connection) {
   if (connection.ended_) return;
   connection.ended_ = true;
-  if (!connection.host_gone_) host_.close(connection.id(), connection.out());
+  if (!connection.host_gone_) {
+    // A client is owed what was said to it; a server is not to do any more of what was meant for it.
+    if (connection.role() == Connection::Role::server) {
+      host_.abort(connection.id(), connection.out());
+    } else {
+      host_.close(connection.id(), connection.out());
+    }
+  }
   ended_.push_back(connection.id());
 }
 
@@ -436,10 +443,11 @@ void WorkerEngine::refuse_expired(PoolEntry& pool) {
     const auto tenths = std::chrono::duration_cast<std::chrono::milliseconds>(d).count() / 100;
     return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
   };
+  if (planted(Bug::forget_wait_deadline)) return;
   for (int left = pool.shard.waiting(); left > 0; --left) {
     const int waiting = pool.shard.waiting();
     const auto waiter = pool.shard.expired(now_);
-    if (!waiter || planted(Bug::forget_wait_deadline)) return;
+    if (!waiter) return;
     std::string detail = "Pool " + pool.route.database + "/" + pool.route.user + ": " +
                          std::to_string(pool.shard.busy()) + " of " +
                          std::to_string(pool.shard.limits().size) + " servers in use, " +

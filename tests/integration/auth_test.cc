@@ -99,7 +99,7 @@ TEST_CASE("the server's own refusal reaches the client") {
 
 TEST_CASE("passwords of any length work") {
   const Postgres& postgres = shared_postgres();
-  for (const std::size_t size : {1, 1023, 1024, 4096}) {
+  for (const std::size_t size : {1u, 1023u, 1024u, 4096u}) {
     CAPTURE(size);
     const std::string password(size, 'p');
     const std::string name = "long_" + std::to_string(size);

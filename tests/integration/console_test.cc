@@ -17,10 +17,10 @@ TEST_CASE("SHOW commands have the columns of PgBouncer 1.25") {
 
   const std::map<std::string, int> columns{{"POOLS", 17},     {"STATS", 23}, {"CLIENTS", 21}, {"SERVERS", 21},
                                            {"DATABASES", 17}, {"LISTS", 2},  {"CONFIG", 4},   {"VERSION", 1}};
-  for (const auto& [name, count] : columns) {
-    CAPTURE(name);
-    const PgResult result = console.must("SHOW " + name);
-    CHECK(result.columns() == count);
+  for (const auto& entry : columns) {
+    CAPTURE(entry.first);
+    const PgResult result = console.must("SHOW " + entry.first);
+    CHECK(result.columns() == entry.second);
     CHECK(result.rows() > 0);
   }
   for (const std::string name : {"CONCURRENCY", "HISTOGRAMS", "RECOMMENDATIONS"}) {

@@ -185,6 +185,6 @@ TEST_CASE("an idle client costs less than 4 KiB") {
   grow(1000);
   const std::size_t after = pgweir.memory();
   MESSAGE("bytes for an idle client: " << (after > before ? (after - before) / 1000 : 0));
-  if (!sanitized) CHECK(after < before + 1000 * std::size_t{4096});
+  if (!sanitized()) CHECK(after < before + 1000 * std::size_t{4096});
   for (WireClient& client : clients) CHECK_FALSE(client.readable());
 }

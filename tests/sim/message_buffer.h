@@ -16,6 +16,8 @@ class MessageBuffer {
 
   void append(Bytes bytes) { bytes_.append(bytes); }
   std::size_t size() const { return bytes_.size() - begin_; }
+  // What has not been taken, for messages about it.
+  std::string preview() const { return printable(Bytes(bytes_).substr(begin_), 60); }
   // The stream cannot be understood any more.
   bool broken() const { return broken_; }
 

@@ -173,7 +173,7 @@ void SimClient::read_some() {
       handle(*message);
     }
     if (session != session_ || schedule_.failed()) return;
-    if (in_.broken()) return fail("received a message with a wrong length");
+    if (in_.broken()) return fail("received a message with a wrong length: " + in_.preview());
     if (traits_.slow_reader && net_.readable(socket_)) return on_readable(socket_);
   }
   const StreamState state = net_.state(socket_);

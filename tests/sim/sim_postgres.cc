@@ -86,6 +86,8 @@ void SimPostgres::Backend::work() {
           continue;
         }
         if (const auto message = in_.next(true)) {
+          postgres_.schedule_.trace("server %u gets %c %s", pid_, message->type,
+                                    printable(message->body, 60).c_str());
           session_->feed(message->type, message->body);
           continue;
         }

@@ -88,6 +88,10 @@ class SimProxy::Worker : public Host, public SocketUser {
   void write(ConnId conn, Outbox& outbox) override;
   void set_reading(ConnId conn, bool reading) override;
   void close(ConnId conn, Outbox& outbox) override;
+  void abort(ConnId conn, Outbox& outbox) override {
+    outbox.clear(core_.chunks());
+    close(conn, outbox);
+  }
   void post(WorkerId worker, WorkerMail mail) override;
   void post_control(ControlMail mail) override;
   void derive_key(KeyWanted wanted) override;

@@ -99,9 +99,8 @@ class ToySession {
   bool next_is_silent() const;
   bool has_input() const { return !input_.empty() || query_ || sleeping(); }
 
-  // Nothing is open, under way, or waited for. Not after a COPY that failed behind a Sync: from outside
-  // nobody can tell whether that Sync is going to be answered.
-  bool at_rest() const { return !open_ && !skipping_ && !copy_ && !has_input() && !unclear_; }
+  // Nothing is open, under way, or waited for.
+  bool at_rest() const { return !open_ && !skipping_ && !copy_ && !has_input(); }
 
   std::vector<Message> take_output() { return std::exchange(output_, {}); }
   // Something was produced that PostgreSQL does not keep back in its buffer.
@@ -143,7 +142,6 @@ class ToySession {
     Owner owner;
     bool extended = false;
     int rows = 0;
-    bool ignored_sync = false;
   };
   struct Running {
     Statement statement{};
@@ -197,7 +195,7 @@ class ToySession {
   bool transaction_unmarked_ = false;  // a statement without an owner has run in it
   bool skipping_ = false;
   bool extended_ = false;  // the message being run belongs to the extended protocol
-  bool flush_ = false, terminated_ = false, copy_canceled_ = false, unclear_ = false;
+  bool flush_ = false, terminated_ = false, copy_canceled_ = false;
   std::optional<Query> query_;
   std::optional<Copy> copy_;
   Running running_;

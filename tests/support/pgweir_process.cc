@@ -48,6 +48,8 @@ std::string PgweirSetup::text(int port) const {
          any_database + "\n" + more + "\n";
 }
 
+bool sanitized() { return std::getenv("PGWEIR_TEST_SANITIZED") != nullptr; }
+
 std::string pgweir_binary() {
   if (const char* named = std::getenv("PGWEIR_BINARY")) return named;
 #ifdef PGWEIR_BUILT_BINARY

@@ -12,18 +12,9 @@
 
 namespace pgweir {
 
-// What memory a sanitized program uses says nothing.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool sanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-inline constexpr bool sanitized = true;
-#else
-inline constexpr bool sanitized = false;
-#endif
-#else
-inline constexpr bool sanitized = false;
-#endif
+// Whether the pgweir under test has a sanitizer in it (PGWEIR_TEST_SANITIZED): its use of memory says
+// nothing.
+bool sanitized();
 
 // The configuration, as lines of TOML for each section. The console's administrator is `dba` with password
 // `dba`, its reader is `monitor` with password `monitor`.
