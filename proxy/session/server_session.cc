@@ -168,9 +168,10 @@ void ServerSession::serve(const Piece& piece) {
       return;
     }
   }
-  if (verdict_.action == Verdict::Action::forward && client_ != nullptr) {
+  // A message that began before the client came is not the client's.
+  if (piece.first) delivering_ = verdict_.action == Verdict::Action::forward && client_ != nullptr;
+  if (delivering_) {
     client_->deliver(piece);
-    delivering_ = !piece.last;
     pool_.meter.totals().sent += piece.raw.size();
   }
   if (!piece.last) return;
@@ -199,8 +200,7 @@ void ServerSession::parameter_changed(Bytes body) {
     return;
   }
   parameters_ = engine_.parameters().with(parameters_, status->name, status->value);
-  if (verdict_.action == Verdict::Action::forward && client_ != nullptr)
-    client_->parameter_changed(status->name, status->value);
+  if (delivering_) client_->parameter_changed(status->name, status->value);
 }
 
 void ServerSession::error_reported(Bytes body) {
@@ -210,7 +210,7 @@ void ServerSession::error_reported(Bytes body) {
     synchronise_error_ = error_text(body);
   // An error when nothing was asked, or a fatal one: nothing follows but the end of the connection.
   if (!fatal && !unasked_) return;
-  told_fatal_ = verdict_.action == Verdict::Action::forward && client_ != nullptr;
+  told_fatal_ = delivering_;
   if (client_ == nullptr) log(LogLevel::info, "the server says: " + std::string(fields.message));
   condemn(CloseReason::fatal_error, error_text(body));
 }
@@ -348,6 +348,7 @@ void ServerSession::on_drained() {
 
 void ServerSession::unlink() {
   client_ = nullptr;
+  delivering_ = false;
   synchronising_.clear();
   synchronise_error_.reset();
   batch_open_ = false;
@@ -441,6 +442,7 @@ void ServerSession::condemn(CloseReason reason, const ErrorText& error) {
                                                                                     : LogLevel::info,
       "closing: " + std::string(row(reason).label) + (error.message.empty() ? "" : ": " + error.message));
   ClientSession* const client = client_;
+  const bool told = told_fatal_ || delivering();
   if (client != nullptr) unlink();
   pool_.meter.released(use_, engine_.now());
   if (state_ == ServerState::idle) {
@@ -453,7 +455,7 @@ void ServerSession::condemn(CloseReason reason, const ErrorText& error) {
   state_ = ServerState::closing;
   engine_.touch(pool_);
   engine_.end(*this);
-  if (client != nullptr) client->server_lost(error, told_fatal_ || delivering_);
+  if (client != nullptr) client->server_lost(error, told);
 }
 
 void ServerSession::on_closed(const std::string& error) {

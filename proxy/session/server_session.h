@@ -41,7 +41,7 @@ class ServerSession final : public Connection {
   ServerState state() const { return state_; }
   ClientSession* client() const { return client_; }
   // Its client has got the beginning of a message, and not yet the end: nothing else may be said to it now.
-  bool delivering() const { return delivering_; }
+  bool delivering() const { return delivering_ && in_message_; }
   bool in_transaction() const { return transaction_ != 'I'; }
   bool running() const { return !ledger_.empty(); }
   const Ledger& ledger() const { return ledger_; }
@@ -103,7 +103,7 @@ class ServerSession final : public Connection {
   char transaction_ = 'I';
   bool unasked_ = false;      // the present message came when nothing was owed
   bool in_message_ = false;    // part of a message has come, and not yet its end
-  bool delivering_ = false;    // and its client has got that part
+  bool delivering_ = false;    // the present message goes to the client
   bool told_fatal_ = false;   // the client has been sent the server's own last words
   bool rolled_back_ = false;  // the rollback after an abandonment has been sent
   bool batch_open_ = false;   // extended messages have been sent, and no Sync behind them
