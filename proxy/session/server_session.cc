@@ -245,7 +245,7 @@ void ServerSession::look_for_rest() {
     unlink();
     pool_.meter.released(use_, engine_.now());
     client.unlinked();
-  } else if (state_ == ServerState::resetting && in_transaction()) {
+  } else if (in_transaction()) {
     return reset_further();
   }
   if (cancels_ > 0 && !planted(Bug::cancel_wrong_server)) {
@@ -360,34 +360,22 @@ void ServerSession::abandon(bool unfinished, bool let_finish) {
   unlink();
   if (unfinished) return condemn(CloseReason::message_unfinished, {});
   if (ledger_.uncertain()) return condemn(CloseReason::copy_uncertain, {});
-  if (!ledger_.settled()) {
-    const bool busy = running();
-    ledger_.swallow_all();
-    state_ = ServerState::resetting;
-    ++pool_.resetting;
-    engine_.set_timer(*this, engine_.now() + abandon_patience);
-    if (ledger_.copy() == CopyMode::in || ledger_.copy() == CopyMode::both) {
-      Writer message;
-      write_copy_fail(message, "the client has left");
-      send_own('f', message.view());
-    }
-    if (ledger_.needs_sync()) {
-      Writer message;
-      write_sync(message);
-      send_own('S', message.view());
-    }
-    if (let_finish) {
-      engine_.set_timer(*this, never);
-    } else if (busy) {
-      cancel_running();
-    }
-    return;
+  state_ = ServerState::resetting;
+  ++pool_.resetting;
+  if (!let_finish) engine_.set_timer(*this, engine_.now() + abandon_patience);
+  const bool busy = running();
+  ledger_.swallow_all();
+  if (ledger_.copy() == CopyMode::in || ledger_.copy() == CopyMode::both) {
+    Writer message;
+    write_copy_fail(message, "the client has left");
+    send_own('f', message.view());
   }
-  if (in_transaction()) {
-    state_ = ServerState::resetting;
-    ++pool_.resetting;
-    engine_.set_timer(*this, engine_.now() + abandon_patience);
+  if (ledger_.needs_sync()) {
+    Writer message;
+    write_sync(message);
+    send_own('S', message.view());
   }
+  if (busy && !let_finish) cancel_running();
   look_for_rest();
 }
 
