@@ -431,6 +431,9 @@ void ServerSession::condemn(CloseReason reason, const ErrorText& error) {
       "closing: " + std::string(row(reason).label) + (error.message.empty() ? "" : ": " + error.message));
   ClientSession* const client = client_;
   const bool told = told_fatal_ || delivering();
+  // Its client is owed nothing: it can go on with another server.
+  const bool owes_nothing =
+      client != nullptr && ledger_.settled() && !in_transaction() && !told && client->at_boundary();
   if (client != nullptr) unlink();
   pool_.meter.released(use_, engine_.now());
   if (state_ == ServerState::idle) {
@@ -443,7 +446,11 @@ void ServerSession::condemn(CloseReason reason, const ErrorText& error) {
   state_ = ServerState::closing;
   engine_.touch(pool_);
   engine_.end(*this);
-  if (client != nullptr) client->server_lost(error, told);
+  if (owes_nothing) {
+    client->unlinked();
+  } else if (client != nullptr) {
+    client->server_lost(error, told);
+  }
 }
 
 void ServerSession::on_closed(const std::string& error) {

@@ -34,8 +34,10 @@ class ClientModel {
 
   // All that was sent has been answered, as far as it ever will be without more being sent.
   bool answered();
-  // At rest outside of a transaction.
-  bool idle() { return answered() && session_.status() == 'I' && !session_.in_transaction(); }
+  // At rest outside of a transaction, and without a server.
+  bool idle() {
+    return answered() && session_.status() == 'I' && session_.at_rest() && !session_.unclear();
+  }
   // The server side is lost: nothing more is expected than the end.
   bool doomed() const { return doomed_; }
   // CopyInResponse has come since the last call of forget_copy().

@@ -99,6 +99,9 @@ class ToySession {
   bool next_is_silent() const;
   bool has_input() const { return !input_.empty() || query_ || sleeping(); }
 
+  // A COPY has failed behind a Sync: from outside nobody can tell whether that Sync is going to be answered,
+  // so a proxy has to leave this session its server.
+  bool unclear() const { return unclear_; }
   // Nothing is open, under way, or waited for.
   bool at_rest() const { return !open_ && !skipping_ && !copy_ && !has_input(); }
 
@@ -142,6 +145,7 @@ class ToySession {
     Owner owner;
     bool extended = false;
     int rows = 0;
+    bool ignored_sync = false;
   };
   struct Running {
     Statement statement{};
@@ -195,7 +199,7 @@ class ToySession {
   bool transaction_unmarked_ = false;  // a statement without an owner has run in it
   bool skipping_ = false;
   bool extended_ = false;  // the message being run belongs to the extended protocol
-  bool flush_ = false, terminated_ = false, copy_canceled_ = false;
+  bool flush_ = false, terminated_ = false, copy_canceled_ = false, unclear_ = false;
   std::optional<Query> query_;
   std::optional<Copy> copy_;
   Running running_;
