@@ -233,7 +233,7 @@ std::vector<Setting> make_table() {
               field<&S::pool, &P::max_client_conn>(),
               "How many clients may be connected. Others are refused."),
       duration("pool", "query_wait_timeout", 120s, "no limit", field<&S::pool, &P::query_wait_timeout>(),
-               "How long a client may wait for a server before it is disconnected."),
+               "How long a request may wait for a server before it fails; the client stays connected."),
       duration("pool", "server_idle_timeout", 600s, "no limit", field<&S::pool, &P::server_idle_timeout>(),
                "A server that nobody used for this long is closed."),
       duration("pool", "server_lifetime", 3600s, "no limit", field<&S::pool, &P::server_lifetime>(),

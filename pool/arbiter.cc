@@ -91,6 +91,9 @@ void Arbiter::returned(WorkerId worker, const Route& route, int slots, ArbiterOr
   found->second.held[worker] -= slots;
   databases_[route.database] -= slots;
   users_[route.user] -= slots;
+  if (databases_[route.database] == 0) databases_.erase(route.database);
+  if (users_[route.user] == 0) users_.erase(route.user);
+  if (found->second.granted == 0 && found->second.wishes.empty()) pools_.erase(found);
   serve_wishes(orders);
 }
 

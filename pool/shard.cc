@@ -60,7 +60,8 @@ int Shard::slots_to_ask(Instant now) {
 }
 
 bool Shard::needs_reserve(Instant now) const {
-  return limits_.reserve > 0 && !queue_.empty() && slots_ >= limits_.size &&
+  // A shard of several does not know whether the pool is full: the Arbiter does.
+  return limits_.reserve > 0 && !queue_.empty() && (limits_.shared || slots_ >= limits_.size) &&
          now - queue_.front()->since >= limits_.reserve_timeout;
 }
 
@@ -139,7 +140,7 @@ Instant Shard::next_deadline(Instant now, bool keep_min) const {
   if (!queue_.empty()) {
     at = queue_.front()->deadline;
     const Instant reserve_due = queue_.front()->since + limits_.reserve_timeout;
-    const bool reserve_left = slots_ >= limits_.size && slots_ < limit();
+    const bool reserve_left = (limits_.shared || slots_ >= limits_.size) && slots_ < limit();
     if (reserve_left && reserve_due > now) at = std::min(at, reserve_due);
   }
   if (limits_.shared && !queue_.empty() && slots_ < limits_.size) {

@@ -20,6 +20,11 @@ class Parameters {
  public:
   using Value = std::pair<std::string, std::string>;
 
+  Parameters() = default;
+  explicit Parameters(const std::vector<Value>& values) {
+    for (const auto& [name, value] : values) set(name, value);
+  }
+
   // Names are compared without regard to case, as PostgreSQL does; the first spelling is kept.
   void set(Bytes name, Bytes value);
   const std::string* find(Bytes name) const;

@@ -57,12 +57,11 @@ class Canceler final : public Connection {
 
 void start_cancel(WorkerEngine& engine, ServerSession& server, std::uint64_t request,
                   std::int32_t backend_pid, const std::string& secret) {
-  PoolEntry& pool = server.pool();
   auto canceler = std::make_unique<Canceler>(engine, server, request, backend_pid, secret);
   Connection& connection = *canceler;
   const ConnId id = engine.add(std::move(canceler));
   engine.set_timer(connection, engine.now() + engine.settings().pool.cancel_wait_timeout);
-  engine.host().dial(id, pool.target.endpoint);
+  engine.host().dial(id, server.endpoint());
 }
 
 }  // namespace pgweir

@@ -76,8 +76,11 @@ void ClientSession::process(Bytes bytes) {
       local(*piece);
     } else if (piece->type == 'X') {
       // As in PostgreSQL: what was asked before is done and answered first.
-      if (!server_->running()) return leave("closed by the client");
       finishing_ = true;
+      const Ledger& ledger = server_->ledger();
+      const bool waits_for_more =
+          ledger.needs_sync() || ledger.copy() == CopyMode::in || ledger.copy() == CopyMode::both;
+      if (!server_->running() || waits_for_more) return leave("closed by the client");
       return;
     } else {
       ServerSession* const server = server_;

@@ -88,6 +88,8 @@ class ClientSession final : public Connection {
   void parameter_corrected(Bytes name, Bytes value);
   void unlinked();
   void server_takes_more();
+  // The server wants copy data, which does not come after Terminate.
+  void copy_asked() { answered(); }
   // All that the client asked for has been answered.
   void answered() {
     if (finishing_) leave("closed by the client");

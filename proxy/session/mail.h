@@ -4,10 +4,11 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "admin/command.h"
 #include "admin/settings.h"
@@ -42,7 +43,9 @@ struct AdoptServer {
   Instant connected;
   std::int32_t backend_pid = 0;
   std::string cancel_secret;
-  std::map<std::string, std::string> parameters;
+  std::string target;  // where it leads and as whom, see ServerTarget::key
+  std::vector<std::pair<std::string, std::string>> parameters;  // as they are now
+  std::vector<std::pair<std::string, std::string>> welcome;     // as servers of the pool report them at login
 };
 
 struct SlotsGranted {
@@ -108,8 +111,8 @@ using WorkerMail =
 
 // ---- to the control thread ----
 
-// `wanted` is how many more slots the worker could use now (0 withdraws the wish); its oldest client waits
-// since `since`; `reserve` says that this is longer than reserve_pool_timeout.
+// `wanted` is how many more slots the worker could use now; its oldest client waits since `since`; `reserve`
+// says that this is longer than reserve_pool_timeout.
 struct SlotsWanted {
   WorkerId worker;
   Route route;

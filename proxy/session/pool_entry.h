@@ -29,6 +29,10 @@ struct ServerTarget {
   std::string user;      // empty: the client's user
   std::string password;  // plain, or a verifier
   friend bool operator==(const ServerTarget&, const ServerTarget&) = default;
+  // All of it but the password, to compare what two workers mean.
+  std::string key() const {
+    return endpoint.host + '\n' + std::to_string(endpoint.port) + '\n' + dbname + '\n' + user;
+  }
 };
 
 struct PoolEntry {

@@ -22,6 +22,9 @@ constexpr Duration terminate_patience = std::chrono::seconds(2);
 // The largest message from a server that is gathered in memory.
 constexpr std::uint32_t gathered_limit = 16 * 1024 * 1024;
 
+// The version of a target that no pool has: such a server is not used again.
+constexpr int no_target = -1;
+
 // How many spellings of parameter values a pool remembers.
 constexpr std::size_t canonical_limit = 1000;
 
@@ -65,6 +68,7 @@ ServerSession::ServerSession(WorkerEngine& engine, PoolEntry& pool)
       engine_(engine),
       pool_(pool),
       target_version_(pool.target_version),
+      endpoint_(pool.target.endpoint),
       framer_(&gathered, backend_limit),
       login_(std::make_unique<ServerLogin>(engine, *this)) {
   connected_ = engine.now();
@@ -74,16 +78,15 @@ ServerSession::ServerSession(WorkerEngine& engine, PoolEntry& pool, const AdoptS
     : Connection(Role::server),
       engine_(engine),
       pool_(pool),
-      target_version_(pool.target_version),
+      target_version_(mail.target == pool.target.key() ? pool.target_version : no_target),
+      endpoint_(pool.target.endpoint),
       state_(ServerState::active),
       framer_(&gathered, backend_limit),
       backend_pid_(mail.backend_pid),
       secret_(mail.cancel_secret),
       peer_(mail.peer) {
   connected_ = mail.connected;
-  Parameters parameters;
-  for (const auto& [name, value] : mail.parameters) parameters.set(name, value);
-  parameters_ = engine.parameters().intern(std::move(parameters));
+  parameters_ = engine.parameters().intern(Parameters(mail.parameters));
 }
 
 ServerSession::~ServerSession() = default;
@@ -116,7 +119,7 @@ void ServerSession::login_done(SharedParameters parameters, std::int32_t backend
   state_ = ServerState::active;
   pool_.shard.dialed();
   pool_.failure.reset();
-  if (!pool_.welcome) pool_.welcome = parameters_;
+  pool_.welcome = parameters_;
   if (engine_.settings().log.connections) {
     log(LogLevel::info, "logged in, backend pid " + std::to_string(backend_pid_));
   }
@@ -168,6 +171,8 @@ void ServerSession::serve(const Piece& piece) {
       return;
     }
   }
+  if (piece.first && client_ != nullptr && (verdict_.completed || piece.type == 'E'))
+    client_->server_takes_more();
   // A message that began before the client came is not the client's.
   if (piece.first) delivering_ = verdict_.action == Verdict::Action::forward && client_ != nullptr;
   if (delivering_) {
@@ -182,6 +187,11 @@ void ServerSession::serve(const Piece& piece) {
     case 'N':
     case 'A':
       return look_for_rest();
+    case 'G':
+    case 'W':
+      // Nobody is there to send the data.
+      if (client_ == nullptr) return end_copy();
+      return client_->copy_asked();
     case 'E':
       return error_reported(piece.body);
     case 'Z':
@@ -205,6 +215,8 @@ void ServerSession::parameter_changed(Bytes body) {
 
 void ServerSession::error_reported(Bytes body) {
   const ErrorFields fields = read_error_fields(body);
+  // Without a client nobody needs this server enough to keep it in doubt.
+  if (client_ == nullptr && ledger_.uncertain()) return condemn(CloseReason::copy_uncertain, {});
   const bool fatal = fields.severity == "FATAL" || fields.severity == "PANIC";
   if (verdict_.action == Verdict::Action::swallow && !synchronising_.empty())
     synchronise_error_ = error_text(body);
@@ -366,17 +378,30 @@ void ServerSession::abandon(bool unfinished, bool let_finish) {
   const bool busy = running();
   ledger_.swallow_all();
   if (ledger_.copy() == CopyMode::in || ledger_.copy() == CopyMode::both) {
+    end_copy();
+  } else if (ledger_.needs_sync()) {
+    // A Sync alone would commit what the client has left open; after an error only the Sync is looked at.
     Writer message;
-    write_copy_fail(message, "the client has left");
-    send_own('f', message.view());
-  }
-  if (ledger_.needs_sync()) {
-    Writer message;
+    if (!ledger_.skipping()) {
+      write_query(message, "ROLLBACK");
+      send_own('Q', message.view());
+      message.clear();
+    }
     write_sync(message);
     send_own('S', message.view());
   }
   if (busy && !let_finish) cancel_running();
   look_for_rest();
+}
+
+void ServerSession::end_copy() {
+  Writer message;
+  write_copy_fail(message, "the client has left");
+  send_own('f', message.view());
+  if (!ledger_.needs_sync()) return;
+  message.clear();
+  write_sync(message);
+  send_own('S', message.view());
 }
 
 void ServerSession::reset_further() {
@@ -482,6 +507,8 @@ void ServerSession::on_closed(const std::string& error) {
 
 void ServerSession::cancel_running() {
   if (!running() || state_ == ServerState::closing) return;
+  if (cancels_ > 0 && canceled_request_ == request_) return;  // one is on its way
+  canceled_request_ = request_;
   ++cancels_;
   ++pool_.cancel_dials;
   start_cancel(engine_, *this, request_, backend_pid_, secret_);
@@ -498,15 +525,15 @@ void ServerSession::cancel_carried(bool sent, bool settled) {
 }
 
 AdoptServer ServerSession::pack(Transport transport) const {
-  AdoptServer mail{.route = pool_.route,
-                   .transport = transport,
-                   .peer = peer_,
-                   .connected = connected_,
-                   .backend_pid = backend_pid_,
-                   .cancel_secret = secret_,
-                   .parameters = {}};
-  for (const auto& [name, value] : parameters_->values()) mail.parameters[name] = value;
-  return mail;
+  return {.route = pool_.route,
+          .transport = transport,
+          .peer = peer_,
+          .connected = connected_,
+          .backend_pid = backend_pid_,
+          .cancel_secret = secret_,
+          .target = pool_.target.key(),
+          .parameters = parameters_->values(),
+          .welcome = pool_.welcome->values()};
 }
 
 ServerSnapshot ServerSession::snapshot() const {

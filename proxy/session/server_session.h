@@ -37,6 +37,7 @@ class ServerSession final : public Connection {
   void on_key(const Digest& salted_password) override;
 
   int target_version() const { return target_version_; }
+  const Endpoint& endpoint() const { return endpoint_; }
   PoolEntry& pool() { return pool_; }
   ServerState state() const { return state_; }
   ClientSession* client() const { return client_; }
@@ -58,6 +59,8 @@ class ServerSession final : public Connection {
   // client left in the middle of a message. `let_finish`: it took its leave properly, so what it asked for
   // before is not cancelled.
   void abandon(bool unfinished, bool let_finish);
+  // It has been detached and goes to another worker: nothing that happens here concerns it any more.
+  void moved() { state_ = ServerState::closing; }
   // Shows it as idle; the caller has put it among the idle ones of the shard.
   void rest() { state_ = ServerState::idle; }
   // Closes it politely; it was idle and has left the shard's idle ones. Holds its slot until it is gone.
@@ -89,6 +92,7 @@ class ServerSession final : public Connection {
   void synchronised();
   void unlink();
   void start_query(char type);
+  void end_copy();
   void reset_further();
   void send_own(char type, Bytes message);
   void log(LogLevel level, std::string text);
@@ -96,14 +100,15 @@ class ServerSession final : public Connection {
   WorkerEngine& engine_;
   PoolEntry& pool_;
   const int target_version_;
+  const Endpoint endpoint_;
   ServerState state_ = ServerState::login;
   Framer framer_;
   Ledger ledger_;
   Verdict verdict_;
   char transaction_ = 'I';
   bool unasked_ = false;      // the present message came when nothing was owed
-  bool in_message_ = false;    // part of a message has come, and not yet its end
-  bool delivering_ = false;    // the present message goes to the client
+  bool in_message_ = false;   // part of a message has come, and not yet its end
+  bool delivering_ = false;   // the present message goes to the client
   bool told_fatal_ = false;   // the client has been sent the server's own last words
   bool rolled_back_ = false;  // the rollback after an abandonment has been sent
   bool batch_open_ = false;   // extended messages have been sent, and no Sync behind them
@@ -112,8 +117,9 @@ class ServerSession final : public Connection {
   SharedParameters parameters_;
   std::vector<Parameters::Value> synchronising_;  // being set for the client, not confirmed yet
   std::optional<ErrorText> synchronise_error_;
-  int cancels_ = 0;            // on their way to this server
-  std::uint64_t request_ = 0;  // counts what was asked, so that a late cancel hits nothing newer
+  int cancels_ = 0;                     // on their way to this server
+  std::uint64_t canceled_request_ = 0;  // the latest request that a cancel was sent for
+  std::uint64_t request_ = 0;           // counts what was asked, so that a late cancel hits nothing newer
   std::int32_t backend_pid_ = 0;
   std::string secret_;
   PeerAddress peer_;

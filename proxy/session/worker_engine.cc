@@ -57,6 +57,10 @@ void WorkerEngine::end_turn() {
   }
   ended_.clear();
   finished_logins_.clear();
+  for (const Route& route : std::exchange(useless_, {})) {
+    const auto found = pools_.find(route);
+    if (found != pools_.end() && is_useless(*found->second)) pools_.erase(found);
+  }
 }
 
 void WorkerEngine::flush() {
@@ -176,11 +180,16 @@ bool WorkerEngine::take_client_slot(ClientSession& client) {
 }
 
 void WorkerEngine::give_client_slot() {
-  if (workers_ == 1) {
+  if (workers_ == 1 && client_slots_granted_ <= settings_->pool.max_client_conn) {
     ++client_slots_;
   } else {
-    host_.post_control(ClientSlotsReturned{id_, 1});
+    return_client_slots(1);
   }
+}
+
+void WorkerEngine::return_client_slots(int slots) {
+  client_slots_granted_ -= slots;
+  host_.post_control(ClientSlotsReturned{id_, slots});
 }
 
 void WorkerEngine::forget_client_slot_wish(const ClientSession& client) {
@@ -190,6 +199,7 @@ void WorkerEngine::forget_client_slot_wish(const ClientSession& client) {
 void WorkerEngine::on_mail(ClientSlotsGranted& mail) {
   client_slots_asked_ = false;
   client_slots_ += mail.slots;
+  client_slots_granted_ += mail.slots;
   while (client_slots_ > 0 && !slot_wishes_.empty()) {
     ClientSession* const client = find_client(slot_wishes_.front());
     slot_wishes_.pop_front();
@@ -208,7 +218,7 @@ void WorkerEngine::on_mail(ClientSlotsGranted& mail) {
     host_.post_control(ClientSlotsWanted{id_, static_cast<int>(slot_wishes_.size())});
   }
   if (workers_ > 1 && client_slots_ > 0) {
-    host_.post_control(ClientSlotsReturned{id_, std::exchange(client_slots_, 0)});
+    return_client_slots(std::exchange(client_slots_, 0));
   }
 }
 
@@ -306,10 +316,12 @@ void WorkerEngine::configure(PoolEntry& pool, const DatabaseSettings& database) 
   if (user != nullptr && user->query_wait_timeout) pool.query_wait_timeout = *user->query_wait_timeout;
 
   ServerTarget target{{database.host, database.port}, database.dbname, database.user, database.password};
-  if (target.user.empty() && user != nullptr) target.password = user->password;
+  if (target.user.empty() && target.password.empty() && user != nullptr) target.password = user->password;
   if (target == pool.target) return;
   pool.target = std::move(target);
   ++pool.target_version;
+  pool.welcome.reset();
+  pool.canonical.clear();
   pool.failure.reset();
   pool.failure_permanent = false;
 }
@@ -322,6 +334,13 @@ PoolEntry& WorkerEngine::pool_of(const Route& route, const DatabaseSettings& dat
     pools_deadline_ = std::min(pools_deadline_, pool->meter.cut_due());
   }
   return *pool;
+}
+
+// A name that somebody made up: no server ever answered for it, and nobody waits. Such a pool is not kept, or
+// they would fill the memory.
+bool WorkerEngine::is_useless(const PoolEntry& pool) {
+  return !pool.welcome && !pool.touched && pool.clients == 0 && pool.cancel_dials == 0 &&
+         pool.shard.waiting() == 0 && pool.shard.open() == 0 && pool.shard.slots() == 0;
 }
 
 void WorkerEngine::touch(PoolEntry& pool) {
@@ -394,6 +413,7 @@ bool WorkerEngine::answer_recall(PoolEntry& pool, ServerSession* server) {
     pool.shard.slot_left();
     host_.post_control(SlotMoved{id_, recall.to, pool.route});
     const Transport transport = detach(*server);
+    server->moved();
     host_.post(recall.to, server->pack(transport));
     pool.recall.reset();
   } else {
@@ -488,6 +508,7 @@ void WorkerEngine::service(PoolEntry& pool) {
   pool.meter.pool_size_changed(shard.limits().size);
   if (now_ >= pool.meter.cut_due()) pool.meter.cut(now_);
   pools_deadline_ = std::min({pools_deadline_, shard.next_deadline(now_, keep_min), pool.meter.cut_due()});
+  if (is_useless(pool)) useless_.push_back(pool.route);
 }
 
 // ---- mail ----
@@ -513,6 +534,7 @@ void WorkerEngine::on_mail(AdoptServer& mail) {
   const ConnId id = add(std::move(session));
   host_.adopt(id, mail.transport);
   pool.shard.adopted();
+  if (!pool.welcome) pool.welcome = parameters_.intern(Parameters(mail.welcome));
   give(server);
 }
 
@@ -535,8 +557,9 @@ void WorkerEngine::on_mail(SlotRecalled& mail) {
 }
 
 void WorkerEngine::on_mail(NewSettings& mail) {
-  if (workers_ == 1) client_slots_ += mail.settings->pool.max_client_conn - settings_->pool.max_client_conn;
   settings_ = std::move(mail.settings);
+  // What is free goes back: the control thread counts anew, against the new limit.
+  if (client_slots_ > 0) return_client_slots(std::exchange(client_slots_, 0));
   credentials_.forget();
   for (auto& [route, pool] : pools_) {
     if (const DatabaseSettings* const database = settings_->find_database(route.database))

@@ -106,6 +106,7 @@ class WorkerEngine {
     friend bool operator>(const Timer& a, const Timer& b) { return a.at > b.at; }
   };
 
+  void return_client_slots(int slots);
   void on_mail(AdoptClient& mail);
   void on_mail(AdoptServer& mail);
   void on_mail(SlotsGranted& mail);
@@ -125,6 +126,7 @@ class WorkerEngine {
   void dial(PoolEntry& pool);
   void refuse_hopeless(PoolEntry& pool);
   void refuse_expired(PoolEntry& pool);
+  static bool is_useless(const PoolEntry& pool);
   bool answer_recall(PoolEntry& pool, ServerSession* server);
   void close_clients_for_drain();
 
@@ -142,6 +144,7 @@ class WorkerEngine {
   ConnectionTable connections_;
   std::map<Route, std::unique_ptr<PoolEntry>> pools_;
   std::vector<PoolEntry*> touched_;
+  std::vector<Route> useless_;
   std::vector<Connection*> dirty_;
   std::vector<ConnId> ended_;
   std::vector<std::unique_ptr<ClientLogin>> finished_logins_;
@@ -157,7 +160,8 @@ class WorkerEngine {
   std::uint64_t tickets_ = 0;
   std::uint64_t serials_ = 0;
 
-  int client_slots_ = 0;  // granted and not in use
+  int client_slots_ = 0;          // granted and not in use
+  int client_slots_granted_ = 0;  // and in use
   bool client_slots_asked_ = false;
   std::deque<ConnId> slot_wishes_;
 

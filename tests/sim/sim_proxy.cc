@@ -519,12 +519,10 @@ void SimProxy::Worker::check() {
 
 // ---- all of it ----
 
-SimProxy::SimProxy(Schedule& schedule, SimNet& net, SimPostgres& postgres, Checks& checks,
-                   const Scenario& scenario)
+SimProxy::SimProxy(Schedule& schedule, SimNet& net, SimPostgres& postgres, const Scenario& scenario)
     : schedule_(schedule),
       net_(net),
       postgres_(postgres),
-      checks_(checks),
       scenario_(scenario),
       random_(schedule.random().fork()) {
   for (int i = 0; i < scenario.settings->workers; ++i) {

@@ -11,7 +11,6 @@
 
 #include "proxy/session/control_core.h"
 #include "proxy/session/worker_core.h"
-#include "tests/sim/checks.h"
 #include "tests/sim/scenario.h"
 #include "tests/sim/sim_net.h"
 #include "tests/sim/sim_postgres.h"
@@ -20,7 +19,7 @@ namespace pgweir::sim {
 
 class SimProxy {
  public:
-  SimProxy(Schedule& schedule, SimNet& net, SimPostgres& postgres, Checks& checks, const Scenario& scenario);
+  SimProxy(Schedule& schedule, SimNet& net, SimPostgres& postgres, const Scenario& scenario);
   ~SimProxy();
   SimProxy(const SimProxy&) = delete;
   SimProxy& operator=(const SimProxy&) = delete;
@@ -46,7 +45,6 @@ class SimProxy {
   Schedule& schedule_;
   SimNet& net_;
   SimPostgres& postgres_;
-  Checks& checks_;
   const Scenario& scenario_;
   SeededRandom random_;
   std::vector<std::unique_ptr<Worker>> workers_;
