@@ -244,10 +244,8 @@ void ToySession::handle(const Message& message) {
 
 void ToySession::handle_copy(const Message& message) {
   switch (message.type) {
-    case 'S':
-      copy_->ignored_sync = true;
-      return;
     case 'H':
+    case 'S':
       return;
     case 'd': {
       if (copy_canceled_) return interrupt("57014", "canceling statement due to user request");
@@ -612,7 +610,7 @@ void ToySession::end_transaction(bool commit) {
 void ToySession::raise(Bytes code, Bytes message) {
   emit('E', error_body("ERROR", code, message));
   flush_ = true;
-  unclear_ = unclear_ || (copy_ && copy_->ignored_sync);
+  unclear_ = unclear_ || copy_.has_value();
   copy_.reset();
   copy_canceled_ = false;
   if (block_ == Block::none) {

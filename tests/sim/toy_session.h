@@ -99,8 +99,8 @@ class ToySession {
   bool next_is_silent() const;
   bool has_input() const { return !input_.empty() || query_ || sleeping(); }
 
-  // A COPY has failed behind a Sync: from outside nobody can tell whether that Sync is going to be answered,
-  // so a proxy has to leave this session its server.
+  // A COPY has failed: if a Sync was on its way then, nobody can tell from outside whether the COPY has eaten
+  // it, so a proxy may have to leave this session its server.
   bool unclear() const { return unclear_; }
   // Nothing is open, under way, or waited for.
   bool at_rest() const { return !open_ && !skipping_ && !copy_ && !has_input(); }
@@ -145,7 +145,6 @@ class ToySession {
     Owner owner;
     bool extended = false;
     int rows = 0;
-    bool ignored_sync = false;
   };
   struct Running {
     Statement statement{};
