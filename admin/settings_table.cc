@@ -20,7 +20,7 @@ constexpr auto restart = TakesEffect::restart;
 constexpr int64_t most_servers = 10'000;         // of one pool
 constexpr int64_t most_connections = 1'000'000;  // of one process
 constexpr int64_t longest = Duration(24h * 365).count();
-constexpr int64_t longest_text = 1024;
+constexpr int64_t longest_text = 65535;  // what a password message may hold (PG_MAX_AUTH_TOKEN_LENGTH)
 // sockaddr_un has 108 bytes, of which "/.s.PGSQL.65535" and the final zero take 16.
 constexpr int64_t longest_socket_dir = 92;
 constexpr int64_t longest_host = 255;  // of the domain name system (RFC 1035)
