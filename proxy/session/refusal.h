@@ -1,6 +1,6 @@
 #pragma once
 // THE tables of what goes wrong: why a client is refused something, and why a connection ends. Error
-// messages, log lines and counters derive from them.
+// messages and log lines derive from them.
 
 #include <array>
 #include <cstdint>
@@ -62,7 +62,7 @@ inline constexpr std::array refusals{
     RefusalRow{Refusal::server_unreachable, "08001", "server_unreachable",
                "No connection to the server could be made."},
     RefusalRow{Refusal::server_lost, "08006", "server_lost",
-               "The server connection broke in the middle of a transaction."},
+               "The server connection broke while the client needed it."},
     RefusalRow{Refusal::server_broken, "08P01", "server_broken",
                "The server sent something that does not fit what was asked."},
     RefusalRow{Refusal::parameter_refused, "22023", "parameter_refused",
