@@ -148,11 +148,10 @@ TEST_CASE("SIGINT twice ends the process at once, whoever is connected") {
   PgweirProcess pgweir{PgweirSetup(shared_postgres())};
   PgConnection client = pgweir.connect();
   client.must("begin");
-  CHECK(eventually([&] {
-    pgweir.process().signal(SIGINT);
-    return !pgweir.process().running();
-  }));
-  CHECK(pgweir.process().exit_status() == 0);
+  pgweir.process().signal(SIGINT);
+  CHECK(eventually([&] { return pgweir.log_contains("draining"); }));
+  pgweir.process().signal(SIGINT);
+  CHECK(pgweir.process().wait() == 0);
 }
 
 TEST_CASE("SHUTDOWN on the console ends the process") {
