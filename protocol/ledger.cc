@@ -11,7 +11,7 @@ constexpr bool is_extended(Request request) {
 
 }  // namespace
 
-void Ledger::push(Request request, bool own) {
+std::uint64_t Ledger::push(Request request, Reply reply) {
   if (size_ == ring_.size()) {
     std::vector<Entry> larger(ring_.empty() ? 8 : ring_.size() * 2);
     for (std::size_t i = 0; i < size_; ++i) larger[i] = at(i);
@@ -19,15 +19,16 @@ void Ledger::push(Request request, bool own) {
     head_ = 0;
   }
   ++size_;
-  at(size_ - 1) = {request, own};
+  at(size_ - 1) = {request, reply};
+  return taken_ + size_;
 }
 
-void Ledger::sent(char type, bool own) {
-  if (uncertain_) return;
-  const auto request = [&](Request kind) {
-    if (skipping_) return;
-    push(kind, own);
+std::uint64_t Ledger::sent(char type, Reply reply) {
+  if (uncertain_) return 0;
+  const auto request = [&](Request kind) -> std::uint64_t {
+    if (skipping_) return 0;
     batch_open_ = is_extended(kind);
+    return push(kind, reply);
   };
   switch (type) {
     case 'Q':
@@ -49,21 +50,21 @@ void Ledger::sent(char type, bool own) {
       for (std::size_t i = 0; i < size_ && in_copy_data; ++i)
         in_copy_data = at(i).request != Request::copy_end;
       if (!in_copy_data) skipping_ = batch_open_ = false;
-      return push(in_copy_data ? Request::maybe_sync : Request::sync, own);
+      return push(in_copy_data ? Request::maybe_sync : Request::sync, reply);
     }
     case 'c':
     case 'f':
-      if (size_ > 0) push(Request::copy_end, own);
-      return;
+      return size_ > 0 ? push(Request::copy_end, reply) : 0;
     default:
-      return;  // CopyData, Flush and Terminate are not answered
+      return 0;  // CopyData, Flush and Terminate are not answered
   }
 }
 
 Verdict Ledger::received(char type) {
   if (uncertain_) return {.ready = type == 'Z'};
   drop_front_marks();
-  const bool own = size_ > 0 && at(0).own;
+  const Reply reply = size_ > 0 ? at(0).reply : Reply::forward;
+  const std::uint64_t sequence = size_ > 0 ? taken_ + 1 : 0;
   Verdict verdict;
   if (type == 'N' || type == 'S' || type == 'A') {
     verdict = {};
@@ -78,8 +79,18 @@ Verdict Ledger::received(char type) {
       drop_front_marks();
     }
   }
+  verdict.sequence = sequence;
+  const bool own = reply == Reply::swallow || (reply == Reply::swallow_unless_error && type != 'E');
   if (own && verdict.action == Verdict::Action::forward) verdict.action = Verdict::Action::swallow;
   return verdict;
+}
+
+std::optional<Request> Ledger::take_supply() {
+  drop_front_marks();
+  if (size_ == 0 || at(0).reply != Reply::supply) return {};
+  const Request request = at(0).request;
+  pop();
+  return request;
 }
 
 Verdict Ledger::judge(char type, Request front) {
@@ -178,6 +189,7 @@ bool Ledger::copy_in_ends() {
   at(end) = at(0);
   head_ += end;
   size_ -= end;
+  taken_ += end;
   return true;
 }
 
@@ -185,12 +197,15 @@ void Ledger::copy_in_fails() {
   for (std::size_t i = 1; i < size_ && at(i).request != Request::copy_end; ++i)
     uncertain_ = uncertain_ || at(i).request == Request::maybe_sync;
   if (!uncertain_) return;
+  taken_ += size_;
   size_ = 0;
   batch_open_ = false;
 }
 
 void Ledger::swallow_all() {
-  for (std::size_t i = 0; i < size_; ++i) at(i).own = true;
+  for (std::size_t i = 0; i < size_; ++i) {
+    if (at(i).reply != Reply::supply) at(i).reply = Reply::swallow;
+  }
 }
 
 }  // namespace pgweir

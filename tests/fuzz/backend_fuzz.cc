@@ -33,7 +33,7 @@ class Dialogue {
   void send(std::uint8_t choice) {
     constexpr Bytes types = "QFPBDECSSdcfHXQE";
     const std::size_t before = ledger_.size();
-    ledger_.sent(types[choice % 16], choice >= 128);
+    ledger_.sent(types[choice % 16], choice >= 128 ? Reply::swallow : Reply::forward);
     check(ledger_.size() <= before + 1);
     check_ledger();
   }

@@ -52,20 +52,31 @@ bool holds(const Ledger& ledger, const std::string& what) {
 }
 
 // Plays a dialogue. Words, each with a message's type letter:
-//   >Q  sent for the client          >>Q  sent by the proxy for itself
-//   <C  is forwarded    ~C  is swallowed    !C  is a violation
-//   with + the message completes the front request, with * it is a ReadyForQuery that ends a request
-//   =x  the ledger is in state x (see above)
+//   >Q  sent for the client          >>Q  sent by the proxy for itself     >>!P  on behalf of the client
+//   >:P not sent, to be supplied     :1 :3 a ParseComplete or CloseComplete is to be supplied now, :- nothing
+//   is <C  is forwarded    ~C  is swallowed    !C  is a violation with + the message completes the front
+//   request, with * it is a ReadyForQuery that ends a request =x  the ledger is in state x (see above);
+//   =own-later: the client has left
 void play(Ledger& ledger, const std::string& dialogue) {
   std::istringstream words(dialogue);
   std::string so_far;
   for (std::string word; words >> word;) {
     so_far += " " + word;
     CAPTURE(so_far);
-    if (word.starts_with(">>")) {
-      ledger.sent(word[2], true);
+    if (word.starts_with(">>!")) {
+      ledger.sent(word[3], Reply::swallow_unless_error);
+    } else if (word.starts_with(">>")) {
+      ledger.sent(word[2], Reply::swallow);
+    } else if (word.starts_with(">:")) {
+      ledger.sent(word[2], Reply::supply);
+    } else if (word[0] == ':') {
+      const auto request = ledger.take_supply();
+      CHECK(request.has_value() == (word[1] != '-'));
+      if (request) CHECK(*request == (word[1] == '1' ? Request::parse : Request::close));
     } else if (word[0] == '>') {
       ledger.sent(word[1]);
+    } else if (word == "=own-later") {
+      ledger.swallow_all();
     } else if (word[0] == '=') {
       CHECK(holds(ledger, word.substr(1)));
     } else {
@@ -130,7 +141,8 @@ TEST_CASE("ledger: extended protocol") {
       {"portal suspended, no rows yet", ">B >E >S <2+ <s+ <Z* =settled"},
       {"Close", ">C >S <3+ <Z* =settled"},
       {"Sync alone", ">S =no-sync <Z* =settled"},
-      {"Flush is not answered", ">P >H =owed:1 =needs-sync <1+ =empty =unsettled >H =unsettled >S <Z* =settled"},
+      {"Flush is not answered",
+       ">P >H =owed:1 =needs-sync <1+ =empty =unsettled >H =unsettled >S <Z* =settled"},
       {"several Syncs in flight",
        ">P >B >E >S >B >E >S >S <1+ <2+ <C+ <Z* =owed:4 <2+ <C+ <Z* =owed:1 <Z* =settled"},
       {"mixed with Query and FunctionCall", ">P >S >Q >F >B >S <1+ <Z* <C <Z* <V <Z* <2+ <Z* =settled"},
@@ -432,7 +444,7 @@ TEST_CASE("ledger: ten thousand requests in flight keep their order") {
     for (int i = 0; i < 10'000; ++i) {
       const char type = kinds[random.below(kinds.size())];
       const bool own = random.chance(300);
-      ledger.sent(type, own);
+      ledger.sent(type, own ? Reply::swallow : Reply::forward);
       sent.emplace_back(type, own);
       if (random.chance(200)) answer_one();
       REQUIRE(ledger.size() == sent.size());
@@ -456,7 +468,7 @@ struct Sent {
   bool copies;
 };
 
-struct Reply {
+struct ModelReply {
   char type;
   bool own;
 };
@@ -500,7 +512,7 @@ class ServerModel {
 
   bool resting() const { return !copying_ && !skipping_; }
 
-  std::deque<Reply> replies;
+  std::deque<ModelReply> replies;
   bool ignored_sync = false;  // a Sync fell into copy data
   bool failed_in_copy = false;
 
@@ -577,6 +589,55 @@ std::deque<Sent> make_script(sim::SeededRandom& random, bool early_syncs) {
 
 }  // namespace
 
+TEST_CASE("ledger: supplied replies come at their place in the order") {
+  play_all({
+      {"at once when nothing is owed", ">:P =owed:1 :1 :- =empty =needs-sync >S <Z* =settled"},
+      {"behind what was sent before", ">B :- >:P :- <2+ :1 :- >E <C+ >S <Z* =settled"},
+      {"two in a row", ">:P >:C :1 :3 :- >S <Z*"},
+      {"between two requests", ">P >:C >B <1+ :3 <2+ :- >S <Z*"},
+      {"not behind an error", ">B >:P >E >S <E =owed:1 :- <Z* :- =settled"},
+      {"not while the server skips", ">B <E =skipping >:P =empty :- >S <Z* =settled"},
+      {"in the next batch", ">B >S >:P >S <E :- <Z* :1 <Z* =settled"},
+      {"of a client that has left", ">B >:C =own-later ~2+ :3 :- >>S ~Z* =settled"},
+      {"behind the end of copy data", ">E <G >c >:C <C+ :3 :- >S <Z* =settled"},
+  });
+}
+
+TEST_CASE("ledger: what the proxy asks on behalf of the client fails in the client's name") {
+  play_all({
+      {"it succeeds", ">>!P >B ~1+ <2+ >S <Z* =settled"},
+      {"it fails", ">>!P >B >S <E =owed:1 <Z* =settled"},
+      {"notices are nobody's", ">>!P ~N ~1+ >S <Z*"},
+      {"the client has left", ">>!P >B =own-later ~E =skipping >>S ~Z* =settled"},
+  });
+}
+
+TEST_CASE("ledger: numbers of entries tell what is done with") {
+  Ledger ledger;
+  CHECK(ledger.front_sequence() == 1);
+  const std::uint64_t parse = ledger.sent('P'), bind = ledger.sent('B');
+  CHECK((parse == 1 && bind == 2));
+  CHECK(ledger.sent('d') == 0);
+  CHECK(ledger.received('1').sequence == parse);
+  CHECK(ledger.front_sequence() == bind);
+  const std::uint64_t supplied = ledger.sent('C', Reply::supply);
+  CHECK(supplied == 3);
+  CHECK(ledger.received('E').sequence == bind);
+  CHECK(ledger.sent('P') == 0);  // the server skips it
+  CHECK(ledger.front_sequence() == 4);
+  const std::uint64_t sync = ledger.sent('S');
+  CHECK(sync == 4);
+  CHECK(ledger.received('Z').sequence == sync);
+  // The end of copy data and what was ignored before it.
+  CHECK(ledger.sent('E') == 5);
+  CHECK(ledger.received('G').sequence == 5);
+  CHECK(ledger.sent('S') == 6);
+  CHECK(ledger.sent('c') == 7);
+  CHECK(ledger.received('C').completed);
+  CHECK(ledger.front_sequence() == 8);
+  CHECK(ledger.sent('S') == 8);
+}
+
 TEST_CASE("ledger: agrees with a model of the server, however messages and replies interleave") {
   int uncertain = 0, settled = 0, early = 0;
   for (std::uint64_t seed = 1; seed <= 4000; ++seed) {
@@ -593,14 +654,14 @@ TEST_CASE("ledger: agrees with a model of the server, however messages and repli
       if (!script.empty() && random.chance(eager)) {
         const Sent message = script.front();
         script.pop_front();
-        ledger.sent(message.type, message.own);
+        ledger.sent(message.type, message.own ? Reply::swallow : Reply::forward);
         on_the_way.push_back(message);
         (history += message.own ? " >>" : " >") += message.type;
       } else if (!on_the_way.empty() && random.chance(500)) {
         server.read(on_the_way.front());
         on_the_way.pop_front();
       } else if (!server.replies.empty()) {
-        const Reply reply = server.replies.front();
+        const ModelReply reply = server.replies.front();
         server.replies.pop_front();
         (history += " <") += reply.type;
         CAPTURE(history);
