@@ -37,7 +37,9 @@ using SettingValue =
 template <class Enum>
 inline constexpr std::array<Bytes, 0> words_of{};
 template <>
-inline constexpr std::array<Bytes, 1> words_of<PoolMode>{"transaction"};
+inline constexpr std::array<Bytes, 3> words_of<PoolMode>{"transaction", "session", "statement"};
+template <>
+inline constexpr std::array<Bytes, 4> words_of<StatePolicy>{"track", "pin", "refuse", "allow"};
 template <>
 inline constexpr std::array<Bytes, 3> words_of<AuthType>{"trust", "md5", "scram-sha-256"};
 template <>

@@ -9,11 +9,16 @@
 #include <string>
 #include <vector>
 
+#include "pool/state_kind.h"
 #include "pool/time.h"
 
 namespace pgweir {
 
-enum class PoolMode : std::uint8_t { transaction };
+enum class PoolMode : std::uint8_t { transaction, session, statement };
+// What is done about state that a client leaves in its session. track: it follows the client from server to
+// server where that can be done, else pin; pin: the client keeps its server; refuse: an error; allow:
+// nothing.
+enum class StatePolicy : std::uint8_t { track, pin, refuse, allow };
 enum class AuthType : std::uint8_t { trust, md5, scram_sha_256 };
 enum class LogFormat : std::uint8_t { text, json };
 enum class LogLevel : std::uint8_t { debug, info, warning, error };
@@ -26,9 +31,42 @@ struct ListenSettings {
   int backlog = 0;
 };
 
+// Policies for single kinds of session state; not set: `session_state` of the same section counts.
+struct StatePolicies {
+  std::optional<StatePolicy> setting, listen, temp_table, hold_cursor, advisory_lock, prepared;
+
+  std::optional<StatePolicy> of(StateKind kind) const {
+    switch (kind) {
+      case StateKind::setting:
+        return setting;
+      case StateKind::listen:
+        return listen;
+      case StateKind::temp_table:
+        return temp_table;
+      case StateKind::hold_cursor:
+        return hold_cursor;
+      case StateKind::advisory_lock:
+        return advisory_lock;
+      case StateKind::prepared:
+        return prepared;
+    }
+    return {};
+  }
+};
+
 // Limits and times of pools; a database or a user may have its own value of some.
 struct PoolSettings {
   PoolMode pool_mode = PoolMode::transaction;
+  StatePolicy session_state = StatePolicy::track;
+  StatePolicies session_state_of;
+  bool late_begin = false;
+  int max_prepared_statements = 0;  // of one server; 0: they are not kept track of
+  int max_client_prepared_statements = 0;
+  int max_client_prepared_memory = 0;  // bytes
+  std::string server_reset_query;
+  std::string server_check_query;
+  Duration server_check_delay{};
+  std::vector<std::string> ignore_startup_parameters;
   int default_pool_size = 0;  // servers of one pool, that is of one database and user
   int min_pool_size = 0;
   int reserve_pool_size = 0;
@@ -56,6 +94,8 @@ struct DatabaseSettings {
   std::optional<int> pool_size, min_pool_size, reserve_pool_size, max_db_connections;
   std::optional<Duration> query_wait_timeout, server_lifetime;
   std::optional<PoolMode> pool_mode;
+  std::optional<StatePolicy> session_state;
+  StatePolicies session_state_of;
 };
 
 struct UserSettings {
@@ -64,6 +104,8 @@ struct UserSettings {
   std::optional<int> pool_size, max_user_connections;
   std::optional<Duration> query_wait_timeout;
   std::optional<PoolMode> pool_mode;
+  std::optional<StatePolicy> session_state;
+  StatePolicies session_state_of;
 };
 
 struct AuthSettings {
@@ -108,6 +150,22 @@ struct Settings {
   const UserSettings* find_user(const std::string& name) const {
     const auto found = users.find(name);
     return found == users.end() ? nullptr : &found->second;
+  }
+
+  PoolMode mode_of(const DatabaseSettings* database, const UserSettings* user) const {
+    if (user != nullptr && user->pool_mode) return *user->pool_mode;
+    if (database != nullptr && database->pool_mode) return *database->pool_mode;
+    return pool.pool_mode;
+  }
+  StatePolicy policy_of(StateKind kind, const DatabaseSettings* database, const UserSettings* user) const {
+    const auto own = [kind](const auto* section) -> std::optional<StatePolicy> {
+      if (section == nullptr) return {};
+      const std::optional<StatePolicy> special = section->session_state_of.of(kind);
+      return special ? special : section->session_state;
+    };
+    if (const auto policy = own(user)) return *policy;
+    if (const auto policy = own(database)) return *policy;
+    return pool.session_state_of.of(kind).value_or(pool.session_state);
   }
 };
 

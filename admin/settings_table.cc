@@ -214,7 +214,37 @@ std::vector<Setting> make_table() {
                      "(net.core.somaxconn)."))),
 
       word("pool", "pool_mode", PoolMode::transaction, field<&S::pool, &P::pool_mode>(),
-           "When a server goes back to its pool: at the end of each transaction."),
+           "When a server goes back to its pool: at the end of each transaction, of each session, or of each "
+           "statement (then transactions of several statements are refused)."),
+      word("pool", "session_state", StatePolicy::track, field<&S::pool, &P::session_state>(),
+           "What is done about state that a client leaves in its session on a server in transaction mode. "
+           "track: it follows the client from server to server where that can be done (parameters, LISTEN), "
+           "else as pin; pin: the client keeps its server as long as the state is there; refuse: an error; "
+           "allow: nothing, so other clients may see it."),
+      boolean("pool", "late_begin", true, field<&S::pool, &P::late_begin>(),
+              "Whether BEGIN is answered at once and a server is taken at the first statement behind it."),
+      integer(
+          "pool", "max_prepared_statements", 200, {0, 100'000}, "statements",
+          field<&S::pool, &P::max_prepared_statements>(),
+          "How many statements of the extended protocol are kept prepared on each server. With 0 a client "
+          "that prepares one under a name keeps its server."),
+      integer("pool", "max_client_prepared_statements", 10'000, {1, 1'000'000}, "statements",
+              field<&S::pool, &P::max_client_prepared_statements>(),
+              "How many prepared statements a client may have."),
+      integer("pool", "max_client_prepared_memory", 16'777'216, {1024, 1'073'741'824}, "bytes",
+              field<&S::pool, &P::max_client_prepared_memory>(),
+              "How large the prepared statements of a client may be together."),
+      text("pool", "server_reset_query", "DISCARD ALL", "nothing is sent", longest_text,
+           field<&S::pool, &P::server_reset_query>(), "Cleans a server of session mode behind its client."),
+      text("pool", "server_check_query", "", "none but an empty query", longest_text,
+           field<&S::pool, &P::server_check_query>(),
+           "Asked before a server is used that was idle for server_check_delay."),
+      duration("pool", "server_check_delay", 30s, "before each use",
+               field<&S::pool, &P::server_check_delay>(),
+               "How long a server may be idle and is used without a check."),
+      texts("pool", "ignore_startup_parameters", {}, "none", field<&S::pool, &P::ignore_startup_parameters>(),
+            "Startup parameters of clients that are not passed on. \"options\" stands for all that come in "
+            "it."),
       integer("pool", "default_pool_size", 20, {1, most_servers}, "servers",
               field<&S::pool, &P::default_pool_size>(), "How many servers a pool may have."),
       integer("pool", "min_pool_size", 0, {0, most_servers}, "servers", field<&S::pool, &P::min_pool_size>(),
@@ -249,6 +279,30 @@ std::vector<Setting> make_table() {
                "How long a request to cancel may take to reach its server."),
   };
 
+  const auto pin_policies = [&](Bytes section, auto access_of) {
+    const auto policy = [&](Bytes name, SettingAccess access, Bytes doc) {
+      Setting row = word(section, name, StatePolicy::track, access, doc);
+      row.default_value = std::monostate{};
+      row.inherits = "session_state";
+      rows.push_back(row);
+    };
+    using K = StatePolicies;
+    policy("session_state_setting", access_of.template operator()<&K::setting>(),
+           "As session_state, for parameters that are set.");
+    policy("session_state_listen", access_of.template operator()<&K::listen>(),
+           "As session_state, for LISTEN.");
+    policy("session_state_temp_table", access_of.template operator()<&K::temp_table>(),
+           "As session_state, for temporary tables.");
+    policy("session_state_hold_cursor", access_of.template operator()<&K::hold_cursor>(),
+           "As session_state, for cursors WITH HOLD.");
+    policy("session_state_advisory_lock", access_of.template operator()<&K::advisory_lock>(),
+           "As session_state, for advisory locks of the session.");
+    policy("session_state_prepared", access_of.template operator()<&K::prepared>(),
+           "As session_state, for PREPARE in SQL.");
+  };
+  pin_policies(
+      "pool", []<auto member>() { return field<&S::pool, &P::session_state_of, member>(); });
+
   rows.push_back(
       text("databases", "host", "127.0.0.1", "", longest_host, field<&D::host>(),
            "The server: a name, an address, or the directory of its Unix socket (begins with /)."));
@@ -276,6 +330,10 @@ std::vector<Setting> make_table() {
   database("server_lifetime", "server_lifetime", field<&D::server_lifetime>(),
            "As pool.server_lifetime, for servers of this database.");
   database("pool_mode", "pool_mode", field<&D::pool_mode>(), "As pool.pool_mode, for this database.");
+  database("session_state", "session_state", field<&D::session_state>(),
+           "As pool.session_state, for this database.");
+  pin_policies(
+      "databases", []<auto member>() { return field<&D::session_state_of, member>(); });
 
   rows.push_back(secret(text("users", "password", "", "a user who cannot log in by password", longest_text,
                              field<&U::password>(),
@@ -290,6 +348,9 @@ std::vector<Setting> make_table() {
   user("query_wait_timeout", "query_wait_timeout", field<&U::query_wait_timeout>(),
        "As pool.query_wait_timeout, for clients of this user.");
   user("pool_mode", "pool_mode", field<&U::pool_mode>(), "As pool.pool_mode, for this user.");
+  user("session_state", "session_state", field<&U::session_state>(), "As pool.session_state, for this user.");
+  pin_policies(
+      "users", []<auto member>() { return field<&U::session_state_of, member>(); });
 
   rows.push_back(
       shown_as("auth_type", word("auth", "type", AuthType::scram_sha_256, field<&S::auth, &A::type>(),

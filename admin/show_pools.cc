@@ -69,11 +69,8 @@ constexpr std::array pools_table{
 };
 
 std::string mode_of(const Settings& settings, const PoolSnapshot& pool) {
-  PoolMode mode = settings.pool.pool_mode;
-  if (const auto* const database = settings.find_database(pool.database))
-    mode = database->pool_mode.value_or(mode);
-  if (const auto* const user = settings.find_user(pool.user)) mode = user->pool_mode.value_or(mode);
-  return std::string(word_of(mode));
+  return std::string(
+      word_of(settings.mode_of(settings.find_database(pool.database), settings.find_user(pool.user))));
 }
 
 PoolRow console_pool(const World& world) {

@@ -39,6 +39,9 @@ class Framer {
   // stream is broken (see error()).
   std::optional<Piece> next(Bytes& bytes);
 
+  // From the next message on; not while one is half through.
+  void gather(const Types* whole) { whole_ = whole; }
+
   std::optional<FrameError> error() const { return error_; }
   char error_type() const { return header_[0]; }
   // No message is half through.

@@ -1,5 +1,7 @@
 #include "protocol/frontend.h"
 
+#include <algorithm>
+
 #include "protocol/body.h"
 #include "protocol/message.h"
 #include "protocol/reader.h"
@@ -44,6 +46,17 @@ std::optional<ParseMessage> read_parse(Bytes body) {
   message.query = in.cstring();
   message.parameter_types = read_list(in, [](Reader& type) { return type.u32(); });
   return when(in.done(), std::move(message));
+}
+
+std::optional<ParseHead> read_parse_head(Bytes body) {
+  Reader in(body);
+  ParseHead head;
+  head.statement = in.cstring();
+  head.rest = body.substr(std::min(body.size(), head.statement.size() + 1));
+  in.cstring();
+  const std::uint16_t types = in.u16();
+  for (std::uint32_t i = 0; i < types && in.ok(); ++i) in.u32();
+  return when(in.done(), head);
 }
 
 std::optional<BindMessage> read_bind(Bytes body) {

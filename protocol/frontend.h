@@ -27,6 +27,11 @@ struct BindMessage {
   std::vector<std::uint16_t> result_formats{};
 };
 
+// The front of a Parse; `rest` is the query and the parameter types.
+struct ParseHead {
+  Bytes statement, rest;
+};
+
 // The front of a Bind, for who changes names only; `rest` is checked by the server.
 struct BindHead {
   Bytes portal, statement, rest;
@@ -50,6 +55,7 @@ struct SaslInitialResponse {
 
 std::optional<Bytes> read_query(Bytes body);
 std::optional<ParseMessage> read_parse(Bytes body);
+std::optional<ParseHead> read_parse_head(Bytes body);
 std::optional<BindMessage> read_bind(Bytes body);
 std::optional<BindHead> read_bind_head(Bytes body);
 std::optional<Target> read_describe(Bytes body);

@@ -114,6 +114,36 @@ StartupPacket parse_startup(Bytes body) {
   return parse_message(std::move(message), reader);
 }
 
+std::optional<std::vector<StartupMessage::Value>> parse_options(Bytes options) {
+  std::vector<std::string> words;
+  bool inside = false;
+  for (std::size_t i = 0; i < options.size(); ++i) {
+    const char c = options[i];
+    if (c == ' ' || (c >= '\t' && c <= '\r')) {
+      inside = false;
+      continue;
+    }
+    if (!std::exchange(inside, true)) words.emplace_back();
+    if (c == '\\' && i + 1 < options.size()) ++i;
+    words.back() += options[i];
+  }
+  std::vector<StartupMessage::Value> values;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    std::string setting;
+    if (words[i] == "-c" && i + 1 < words.size()) {
+      setting = words[++i];
+    } else if (words[i].starts_with("-c") || words[i].starts_with("--")) {
+      setting = words[i].substr(2);
+    }
+    const std::size_t equals = setting.find('=');
+    if (equals == std::string::npos || equals == 0) return {};
+    std::string name = setting.substr(0, equals);
+    std::replace(name.begin(), name.end(), '-', '_');
+    values.emplace_back(std::move(name), setting.substr(equals + 1));
+  }
+  return values;
+}
+
 bool wants_replication(const StartupMessage& message) {
   return message.replication == "database" || to_bool(message.replication).value_or(false);
 }

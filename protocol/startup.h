@@ -72,6 +72,10 @@ inline StartupError invalid_startup_length() { return {"08P01", "invalid length 
 // `body` is the packet without its length field.
 StartupPacket parse_startup(Bytes body);
 
+// What `options` sets: -c name=value, -cname=value and --name=value, split at blanks, a backslash taking the
+// next byte as it is (pg_split_opts, process_postgres_switches). Nothing when there is anything else.
+std::optional<std::vector<StartupMessage::Value>> parse_options(Bytes options);
+
 // The replication parameter asks for a walsender: it is not empty and not a word for "false".
 bool wants_replication(const StartupMessage& message);
 

@@ -297,6 +297,10 @@ void ClientLogin::authenticated() {
     return refuse(Refusal::not_supported, "pgweir does not serve replication connections", {},
                   "Connect to the server directly for replication.");
   }
+  if (!parse_options(startup_.options)) {
+    return refuse(Refusal::not_supported, "unsupported startup options: \"" + startup_.options + "\"",
+                  "Of the switches in \"options\" only -c name=value and --name=value can be passed on.");
+  }
   write_authentication_ok(message);
   send(message.view());
   PoolEntry& pool = engine_.pool_of(client_.route(), *database);
@@ -312,24 +316,46 @@ void ClientLogin::take_server(ServerSession& server) {
   client_.check_parameters(server);
 }
 
+// The parameters of the startup packet and in its options, those that are not ignored; later ones count.
+std::vector<Parameters::Value> ClientLogin::asked_for() const {
+  const auto& ignored = engine_.settings().pool.ignore_startup_parameters;
+  const auto is_ignored = [&](Bytes name) {
+    return std::find(ignored.begin(), ignored.end(), name) != ignored.end();
+  };
+  std::vector<Parameters::Value> values;
+  if (!is_ignored("options")) {
+    const auto options = parse_options(startup_.options);
+    for (const auto& option : *options) {
+      if (!is_ignored(option.first)) values.push_back(option);
+    }
+  }
+  for (const auto& value : startup_.parameters) {
+    if (!is_ignored(value.first)) values.push_back(value);
+  }
+  return values;
+}
+
 // The client's view of the parameters: what servers report, with what it asked for at startup.
 void ClientLogin::prepare(ServerSession* server) {
   const PoolEntry& pool = *client_.pool();
   Parameters parameters = *pool.welcome;
   bool sure = true;
-  for (const auto& [name, value] : startup_.parameters) {
+  Parameters settings;
+  for (const auto& [name, value] : asked_for()) {
     const std::string* const reported = parameters.find(name);
-    if (reported == nullptr || !is_settable(name)) {
-      engine_.log(LogLevel::debug, 'C', client_, client_.route(), client_.peer(),
-                  "startup parameter ignored: " + name);
-      continue;
-    }
     const auto canonical = pool.canonical.find({name, value});
     const bool known = canonical != pool.canonical.end();
+    if (reported == nullptr) {
+      settings.set(name, value);
+      sure = sure && known;
+      continue;
+    }
+    if (!is_settable(name)) continue;
     sure = sure && (known || *reported == value || is_plain_application_name(name, value));
     parameters.set(name, known ? canonical->second : value);
   }
-  client_.set_parameters(engine_.parameters().intern(std::move(parameters)));
+  client_.set_parameters(engine_.parameters().intern(std::move(parameters)),
+                         engine_.parameters().intern(std::move(settings)));
   if (sure) {
     finish();
     if (server != nullptr) engine_.give(*server);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "protocol/parameters.h"
 #include "protocol/scram.h"
 #include "protocol/startup.h"
 #include "proxy/session/host.h"
@@ -62,6 +63,7 @@ class ClientLogin {
   void answer_sasl_final(Bytes body);
   void wrong_password();
   void authenticated();
+  std::vector<Parameters::Value> asked_for() const;
   void prepare(ServerSession* server);
   void finish_console();
   void finish();

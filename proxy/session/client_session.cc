@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "protocol/backend.h"
+#include "protocol/frontend.h"
 #include "protocol/message.h"
 #include "protocol/reader.h"
 #include "proxy/session/client_login.h"
@@ -11,10 +12,12 @@ namespace pgweir {
 
 namespace {
 
+// A message that may have to be looked at is waited for as a whole up to this size.
+constexpr std::uint32_t whole_limit = 256 * 1024;
+// So is any other that begins something; a slow sender is not to hold a server.
+constexpr std::uint32_t first_limit = 16 * 1024;
 // What a client may send ahead while it waits, before it is not read any more.
-constexpr std::size_t held_limit = 64 * 1024;
-// A first message up to this size is waited for as a whole before a server is asked for.
-constexpr std::uint32_t whole_limit = 16 * 1024;
+constexpr std::size_t held_limit = whole_limit + 64 * 1024;
 // Requests in flight on one server before its client is not read any more.
 constexpr std::size_t requests_limit = 10'000;
 constexpr std::size_t header_length = 5;
@@ -25,6 +28,12 @@ const Framer::Types console_gathered = [] {
   types.set('Q');
   return types;
 }();
+
+// The transaction command that the Query `message` plainly is.
+std::optional<PlainTransaction> transaction_command(Bytes message) {
+  const auto sql = read_query(message.substr(header_length, Reader(message.substr(1, 4)).u32() - 4));
+  return sql ? plain_transaction(*sql) : std::nullopt;
+}
 
 // The console gathers what it is asked, so that has a limit of its own.
 std::optional<std::uint32_t> console_limit(char type) {
@@ -40,6 +49,8 @@ ClientSession::ClientSession(WorkerEngine& engine, PeerAddress peer)
       engine_(engine),
       framer_(&nothing_gathered, frontend_body_limit),
       peer_(std::move(peer)),
+      settings_(engine.no_parameters()),
+      startup_settings_(engine.no_parameters()),
       login_(std::make_unique<ClientLogin>(engine, *this)) {
   connected_ = engine.now();
 }
@@ -65,7 +76,7 @@ void ClientSession::on_bytes(Bytes bytes) {
 void ClientSession::process(Bytes bytes) {
   while (!bytes.empty() && !gone_) {
     // Part of a header tells nothing yet, and must not keep a server.
-    if (framer_.at_boundary() && bytes.size() < header_length) return hold(bytes);
+    if (framer_.at_boundary() && (bytes.size() < header_length || !has_come(bytes))) return hold(bytes);
     if (server_ == nullptr && discard_ == Discard::nothing && framer_.at_boundary() && !start(bytes))
       return hold(bytes);
     const auto piece = framer_.next(bytes);
@@ -84,7 +95,7 @@ void ClientSession::process(Bytes bytes) {
       return;
     } else {
       ServerSession* const server = server_;
-      server->forward(*piece);
+      relay(*piece);
       if (piece->last && !server->running()) server->look_for_rest();
     }
   }
@@ -93,21 +104,123 @@ void ClientSession::process(Bytes bytes) {
   }
 }
 
+// Whether enough of the message at the front of `bytes` is there: what pgweir looks at has to be whole, or at
+// least to the end of its names.
+bool ClientSession::has_come(Bytes bytes) const {
+  const char type = bytes[0];
+  const auto limit = frontend_body_limit(type);
+  const std::uint32_t length = Reader(bytes.substr(1, 4)).u32();
+  if (!limit || length < 4 || length - 4 > *limit || bytes.size() >= length + 1) return true;
+  switch (type) {
+    case 'Q':
+    case 'P':
+    case 'D':
+    case 'C':
+      return length > whole_limit;
+    case 'E':
+    case 'F':
+      return length > first_limit;
+    case 'B': {
+      if (length <= first_limit) return false;
+      const std::size_t portal = bytes.find('\0', header_length);
+      return bytes.size() > whole_limit ||
+             (portal != Bytes::npos && bytes.find('\0', portal + 1) != Bytes::npos);
+    }
+    default:
+      return true;
+  }
+}
+
 // Whether the message at the front of `bytes` can be taken now: linked if it needs a server.
 bool ClientSession::start(Bytes bytes) {
   const char type = bytes[0];
-  const auto limit = frontend_body_limit(type);
   const bool needs_server =
       type == 'Q' || type == 'F' || type == 'P' || type == 'B' || type == 'D' || type == 'E' || type == 'C';
-  const std::uint32_t length = Reader(bytes.substr(1, 4)).u32();
-  if (!limit || !needs_server || length < 4 || length - 4 > *limit) return true;
-  if (length <= whole_limit && bytes.size() < length + 1) return false;
+  if (!needs_server || !frontend_body_limit(type)) return true;
+  if (type == 'Q' && is_answered_here(bytes)) return true;
+  if (late_begin_ == LateBegin::failed) return true;
   requested_ = engine_.now();
   ServerSession* const server = engine_.acquire(*this);
   if (server == nullptr) return false;
-  server_ = server;
-  server->join(*this, std::exchange(use_, {}));
+  link(*server);
   return true;
+}
+
+void ClientSession::link(ServerSession& server) {
+  server_ = &server;
+  server.join(*this, std::exchange(use_, {}));
+  if (std::exchange(late_begin_, LateBegin::none) == LateBegin::begun) server.begin_transaction();
+}
+
+// ---- what a server gets to see ----
+
+void ClientSession::relay(const Piece& piece) {
+  ServerSession& server = *server_;
+  if (!piece.first || pool_->mode == PoolMode::session) {
+    server.forward(piece);
+    return;
+  }
+  switch (piece.type) {
+    case 'Q':
+      return relay_query(piece);
+    case 'P':
+      return server.statements().parse(*this, piece);
+    case 'B':
+      return server.statements().bind(*this, piece);
+    case 'D':
+      return server.statements().describe(*this, piece);
+    case 'C':
+      return server.statements().close(*this, piece);
+    default:
+      server.forward(piece);
+  }
+}
+
+void ClientSession::relay_query(const Piece& piece) {
+  ServerSession& server = *server_;
+  SqlEffects effects;
+  if (const auto sql = piece.last ? read_query(piece.raw.substr(header_length)) : std::nullopt) {
+    effects = scan_sql(*sql);
+    if (auto error = server.watch(effects, *sql)) return server.refuse_query(std::move(*error));
+  } else {
+    server.watch_everything();
+  }
+  if (!server.statements().query(*this, piece, effects)) server.forward(piece);
+}
+
+// ---- a BEGIN that no server has seen ----
+
+// Whether a Query that comes while no server is linked is answered by pgweir itself.
+bool ClientSession::is_answered_here(Bytes bytes) const {
+  if (!pool_->late_begin) return false;
+  const auto kind = transaction_command(bytes);
+  if (late_begin_ == LateBegin::none) return kind == PlainTransaction::begin;
+  return kind == PlainTransaction::commit || kind == PlainTransaction::rollback;
+}
+
+void ClientSession::answer_transaction_command(PlainTransaction kind) {
+  const bool failed = late_begin_ == LateBegin::failed;
+  Bytes tag;
+  switch (kind) {
+    case PlainTransaction::begin:
+      tag = "BEGIN";
+      late_begin_ = LateBegin::begun;
+      break;
+    case PlainTransaction::commit:
+      tag = failed ? "ROLLBACK" : "COMMIT";
+      late_begin_ = LateBegin::none;
+      break;
+    case PlainTransaction::rollback:
+      tag = "ROLLBACK";
+      late_begin_ = LateBegin::none;
+      break;
+  }
+  if (kind != PlainTransaction::begin && !failed) ++pool_->transactions_saved;
+  statements_.drop_unnamed();
+  Writer message;
+  write_command_complete(message, tag);
+  engine_.send_copy(*this, message.view());
+  answer_ready();
 }
 
 void ClientSession::hold(Bytes bytes) {
@@ -130,6 +243,20 @@ void ClientSession::local(const Piece& piece) {
     return refuse(Refusal::protocol_violation,
                   refusal_text(Refusal::protocol_violation, "unexpected password message"));
   }
+  if (piece.type == 'Q' && piece.last) {
+    if (const auto kind = transaction_command(piece.raw)) {
+      const bool here = late_begin_ == LateBegin::none ? *kind == PlainTransaction::begin
+                                                       : *kind != PlainTransaction::begin;
+      if (here) return answer_transaction_command(*kind);
+    }
+  }
+  const bool request = Bytes("QFPBDEC").find(piece.type) != Bytes::npos;
+  if (request && late_begin_ == LateBegin::failed) {
+    engine_.send_copy(*this, error_response("ERROR", aborted()));
+    discard_ = piece.type == 'Q' || piece.type == 'F' ? Discard::message : Discard::until_sync;
+    if (discard_ == Discard::message) discard(piece);
+    return;
+  }
   // Copy data after a COPY has failed, and Flush, are not answered; a Sync is.
   if (piece.type == 'S' && piece.last) answer_ready();
 }
@@ -143,7 +270,9 @@ void ClientSession::discard(const Piece& piece) {
 
 void ClientSession::answer_ready() {
   Writer message;
-  write_ready_for_query(message, TransactionStatus::idle);
+  write_ready_for_query(message, late_begin_ == LateBegin::none    ? TransactionStatus::idle
+                                 : late_begin_ == LateBegin::begun ? TransactionStatus::in_transaction
+                                                                   : TransactionStatus::failed);
   engine_.send_copy(*this, message.view());
 }
 
@@ -244,14 +373,12 @@ void ClientSession::queued(WaitQueue::Place place) {
 void ClientSession::take_server(ServerSession& server) {
   left_queue();
   if (login_) return login_->take_server(server);
-  server_ = &server;
-  server.join(*this, std::exchange(use_, {}));
+  link(server);
   process_held();
 }
 
 void ClientSession::check_parameters(ServerSession& server) {
-  server_ = &server;
-  server.join(*this, std::exchange(use_, {}));
+  link(server);
   server.look_for_rest();
 }
 
@@ -261,6 +388,7 @@ void ClientSession::fail_request(Refusal refusal, const ErrorText& error) {
   if (engine_.settings().log.pooler_errors)
     log(LogLevel::warning, "request refused (" + std::string(row(refusal).label) + "): " + error.message);
   engine_.send_copy(*this, error_response("ERROR", error));
+  if (late_begin_ == LateBegin::begun) late_begin_ = LateBegin::failed;
   const char type = held_.empty() ? 'Q' : held_.front()[0];
   discard_ = type == 'Q' || type == 'F' ? Discard::message : Discard::until_sync;
   process_held();
@@ -275,6 +403,28 @@ void ClientSession::cancel() {
                               "The statement was waiting for a server."));
   } else if (server_ != nullptr) {
     server_->cancel_running();
+  }
+}
+
+void ClientSession::set_parameters(SharedParameters parameters, SharedParameters settings) {
+  startup_parameters_ = parameters_ = std::move(parameters);
+  startup_settings_ = settings_ = std::move(settings);
+}
+
+void ClientSession::told_error(const ErrorText& error) {
+  engine_.send_copy(*this, error_response("ERROR", error));
+}
+
+void ClientSession::settings_found(const SharedParameters& found, bool reset_all) {
+  settings_ = found;
+  // What the startup packet asked for and is not set any more has been reset, which means: to that.
+  for (const auto& [name, value] : startup_settings_->values()) {
+    if (settings_->find(name) == nullptr) settings_ = engine_.parameters().with(settings_, name, value);
+  }
+  if (!reset_all || startup_parameters_ == nullptr) return;
+  for (const auto& [name, value] : difference(*startup_parameters_, *parameters_)) {
+    const std::string* const at_login = pool_->welcome ? pool_->welcome->find(name) : nullptr;
+    if (at_login != nullptr && *at_login == *parameters_->find(name)) parameter_corrected(name, value);
   }
 }
 
@@ -361,7 +511,9 @@ void ClientSession::console_answered(Bytes bytes, bool close) {
 // ---- from the engine ----
 
 void ClientSession::drain() {
-  const bool at_rest = login_ != nullptr || (serving() && !linked() && !waiting() && held_.empty());
+  const bool unlinked = !linked() || server_->only_pinned();
+  const bool at_rest = login_ != nullptr || (serving() && unlinked && !waiting() && held_.empty() &&
+                                             late_begin_ == LateBegin::none);
   if (!at_rest) return;
   refuse(Refusal::shutting_down,
          refusal_text(Refusal::shutting_down, "terminating connection: pgweir is being shut down"));

@@ -14,6 +14,7 @@
 
 #include "pool/wait_queue.h"
 #include "protocol/framer.h"
+#include "protocol/sql_commands.h"
 #include "proxy/session/connection.h"
 #include "proxy/session/pool_entry.h"
 #include "proxy/session/server_session.h"
@@ -41,6 +42,9 @@ class ClientSession final : public Connection {
   void set_route(Route route) { route_ = std::move(route); }
   PoolEntry* pool() const { return pool_; }
   const SharedParameters& parameters() const { return parameters_; }
+  // What it has set beside these, and servers do not report.
+  const SharedParameters& settings() const { return settings_; }
+  ClientStatements& statements() { return statements_; }
   bool at_boundary() const { return framer_.at_boundary(); }
   ClientLogin* login() const { return login_.get(); }
   bool is_console() const { return console_ != ConsolePrivilege::none; }
@@ -56,7 +60,8 @@ class ClientSession final : public Connection {
   void holds_client_slot() { client_slot_ = true; }
   // Whether the servers take these parameters is to be found out: with this server.
   void check_parameters(ServerSession& server);
-  void set_parameters(SharedParameters parameters) { parameters_ = std::move(parameters); }
+  // What the startup packet asks for, reported by servers and not.
+  void set_parameters(SharedParameters parameters, SharedParameters settings);
   // An error before or instead of service: FATAL, and the connection is closed.
   void refuse(Refusal refusal, const ErrorText& error);
   // Gone for the given reason, without a word.
@@ -84,6 +89,12 @@ class ClientSession final : public Connection {
       engine_.send(*this, piece.raw);
     }
   }
+  // A whole message of pgweir's, constant.
+  void deliver_constant(Bytes message) { engine_.send(*this, message); }
+  // An error in place of the server's.
+  void told_error(const ErrorText& error);
+  // What the server says is set in the session. `reset_all`: RESET ALL or DISCARD ALL has been run.
+  void settings_found(const SharedParameters& found, bool reset_all);
   void parameter_changed(Bytes name, Bytes value);
   void parameter_corrected(Bytes name, Bytes value);
   void unlinked();
@@ -105,9 +116,17 @@ class ClientSession final : public Connection {
 
  private:
   enum class Discard : std::uint8_t { nothing, message, until_sync };
+  // A BEGIN that was answered here: no server knows of the transaction yet.
+  enum class LateBegin : std::uint8_t { none, begun, failed };
 
   void process(Bytes bytes);
+  bool has_come(Bytes bytes) const;
   bool start(Bytes bytes);
+  void relay(const Piece& piece);
+  void relay_query(const Piece& piece);
+  bool is_answered_here(Bytes bytes) const;
+  void answer_transaction_command(PlainTransaction kind);
+  void link(ServerSession& server);
   void hold(Bytes bytes);
   void process_held();
   void local(const Piece& piece);
@@ -124,10 +143,13 @@ class ClientSession final : public Connection {
   Route route_;
   PoolEntry* pool_ = nullptr;
   ServerSession* server_ = nullptr;
-  SharedParameters parameters_;
+  SharedParameters parameters_, settings_;
+  SharedParameters startup_parameters_, startup_settings_;  // what RESET ALL goes back to
+  ClientStatements statements_;
   ChunkChain held_;
   WaitQueue::Place place_ = WaitQueue::nowhere;
   Discard discard_ = Discard::nothing;
+  LateBegin late_begin_ = LateBegin::none;
   bool client_slot_ = false;
   bool gone_ = false;       // nothing is done for it any more
   bool finishing_ = false;  // it has said Terminate; what it asked before is still being done

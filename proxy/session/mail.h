@@ -44,8 +44,10 @@ struct AdoptServer {
   std::int32_t backend_pid = 0;
   std::string cancel_secret;
   std::string target;  // where it leads and as whom, see ServerTarget::key
-  std::vector<std::pair<std::string, std::string>> parameters;  // as they are now
-  std::vector<std::pair<std::string, std::string>> welcome;     // as servers of the pool report them at login
+  std::vector<std::pair<std::string, std::string>> parameters;    // as they are now
+  std::vector<std::pair<std::string, std::string>> settings;      // set in the session beside these
+  std::vector<std::pair<std::string, std::uint64_t>> statements;  // prepared: the body of Parse, the name
+  std::vector<std::pair<std::string, std::string>> welcome;  // as servers of the pool report them at login
 };
 
 struct SlotsGranted {

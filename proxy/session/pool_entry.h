@@ -1,6 +1,7 @@
 #pragma once
 // One pool as one worker sees it: its shard, its meter, and what was learnt from its servers.
 
+#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -48,6 +49,9 @@ struct PoolEntry {
   ServerTarget target;
   int target_version = 0;
   Duration query_wait_timeout{};
+  PoolMode mode = PoolMode::transaction;
+  bool late_begin = false;
+  std::array<StatePolicy, state_kinds.size()> policies{};
 
   // What the servers of this pool report after login: the welcome of its clients. Null before the first one.
   SharedParameters welcome;
@@ -66,6 +70,9 @@ struct PoolEntry {
     bool closing;  // a server is being closed for it
   };
   std::optional<Recall> recall;
+
+  std::uint64_t transactions_saved = 0;  // begun and ended without a server
+  std::uint64_t late_begins = 0;         // begun at their first statement
 
   int clients = 0;       // logged in
   int canceling = 0;     // servers kept until a cancel is settled

@@ -26,6 +26,9 @@ enum class Refusal : std::uint8_t {
   server_lost,
   server_broken,
   parameter_refused,
+  state_refused,
+  too_many_statements,
+  transaction_refused,
   not_supported,
   shutting_down,
 };
@@ -67,6 +70,12 @@ inline constexpr std::array refusals{
                "The server sent something that does not fit what was asked."},
     RefusalRow{Refusal::parameter_refused, "22023", "parameter_refused",
                "The server refused a value that the client set when it connected."},
+    RefusalRow{Refusal::state_refused, "0A000", "state_refused",
+               "The setting session_state refuses what the statement would leave in the session."},
+    RefusalRow{Refusal::too_many_statements, "53400", "too_many_statements",
+               "max_client_prepared_statements or max_client_prepared_memory is reached."},
+    RefusalRow{Refusal::transaction_refused, "0A000", "transaction_refused",
+               "A transaction block in statement mode."},
     RefusalRow{Refusal::not_supported, "0A000", "not_supported", "pgweir does not do this."},
     RefusalRow{Refusal::shutting_down, "57P01", "shutting_down", "pgweir is being shut down."},
 };
@@ -90,6 +99,8 @@ enum class CloseReason : std::uint8_t {
   abandon_failed,
   cancel_unsettled,
   parameter_refused,
+  state_unknown,
+  check_failed,
 };
 
 struct CloseReasonRow {
@@ -125,6 +136,10 @@ inline constexpr std::array close_reasons{
                    "It is not known whether a cancel will still reach it."},
     CloseReasonRow{CloseReason::parameter_refused, "parameter_refused",
                    "It refused to take a client's parameters."},
+    CloseReasonRow{CloseReason::state_unknown, "state_unknown",
+                   "It did not tell what a client had left in its session."},
+    CloseReasonRow{CloseReason::check_failed, "check_failed",
+                   "server_check_query or server_reset_query failed."},
 };
 
 constexpr const CloseReasonRow& row(CloseReason reason) {

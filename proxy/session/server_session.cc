@@ -30,9 +30,18 @@ constexpr std::size_t canonical_limit = 1000;
 
 const Framer::Types gathered = [] {
   Framer::Types types;
-  for (const char type : {'E', 'K', 'R', 'S', 'Z', 'v'}) types.set(static_cast<unsigned char>(type));
+  for (const char type : {'C', 'E', 'K', 'R', 'S', 'Z', 'v'}) types.set(static_cast<unsigned char>(type));
   return types;
 }();
+// While the answer to a question of pgweir's is awaited.
+const Framer::Types gathered_with_rows = [] {
+  Framer::Types types = gathered;
+  types.set('D');
+  return types;
+}();
+
+constexpr Bytes parse_complete("1\0\0\0\4", 5);
+constexpr Bytes close_complete("3\0\0\0\4", 5);
 
 // PostgreSQL's messages have no limits of their own towards a frontend but that of a palloc.
 std::optional<std::uint32_t> backend_limit(char type) {
@@ -53,6 +62,10 @@ ErrorText refusal_text(Refusal refusal, std::string message, std::string detail,
   return {std::string(row(refusal).sqlstate), std::move(message), std::move(detail), std::move(hint)};
 }
 
+ErrorText aborted() {
+  return {"25P02", "current transaction is aborted, commands ignored until end of transaction block", {}, {}};
+}
+
 std::string error_response(Bytes severity, const ErrorText& error) {
   Writer out;
   write_error_response(out, {.severity = severity,
@@ -70,6 +83,8 @@ ServerSession::ServerSession(WorkerEngine& engine, PoolEntry& pool)
       target_version_(pool.target_version),
       endpoint_(pool.target.endpoint),
       framer_(&gathered, backend_limit),
+      settings_(engine.no_parameters()),
+      statements_(engine, *this),
       login_(std::make_unique<ServerLogin>(engine, *this)) {
   connected_ = engine.now();
 }
@@ -82,11 +97,16 @@ ServerSession::ServerSession(WorkerEngine& engine, PoolEntry& pool, const AdoptS
       endpoint_(pool.target.endpoint),
       state_(ServerState::active),
       framer_(&gathered, backend_limit),
+      statements_(engine, *this),
       backend_pid_(mail.backend_pid),
       secret_(mail.cancel_secret),
       peer_(mail.peer) {
   connected_ = mail.connected;
   parameters_ = engine.parameters().intern(Parameters(mail.parameters));
+  settings_ = engine.parameters().intern(Parameters(mail.settings));
+  // The one used last comes last.
+  for (const auto& [parse_rest, id] : mail.statements)
+    statements_.adopt(engine.statements().intern(parse_rest), id);
 }
 
 ServerSession::~ServerSession() = default;
@@ -173,14 +193,27 @@ void ServerSession::serve(const Piece& piece) {
   }
   if (piece.first && client_ != nullptr && (verdict_.completed || piece.type == 'E'))
     client_->server_takes_more();
-  // A message that began before the client came is not the client's.
-  if (piece.first) delivering_ = verdict_.action == Verdict::Action::forward && client_ != nullptr;
+  if (piece.first) {
+    instead_.reset();
+    if (const ErrorText* const error = piece.type == 'E' ? statements_.instead(verdict_.sequence) : nullptr)
+      instead_ = *error;
+    // A message that began before the client came is not the client's.
+    delivering_ = verdict_.action == Verdict::Action::forward && client_ != nullptr && !instead_;
+  }
   if (delivering_) {
     client_->deliver(piece);
     pool_.meter.totals().sent += piece.raw.size();
   }
   if (!piece.last) return;
+  if (piece.type == 'C')
+    statements_.command_completed(client_, piece.body.substr(0, piece.body.find('\0')), verdict_.sequence);
+  statements_.settle(client_, ledger_.front_sequence(), verdict_.completed ? verdict_.sequence : 0);
+  supply();
   switch (piece.type) {
+    case 'D':
+      if (own_ == Own::inspect && verdict_.action == Verdict::Action::swallow && !session_.answer(piece.body))
+        own_error_ = ErrorText{"08P01", "the server gave an answer that cannot be read", {}, {}};
+      return;
     case 'S':
       parameter_changed(piece.body);
       return look_for_rest();
@@ -218,8 +251,10 @@ void ServerSession::error_reported(Bytes body) {
   // Without a client nobody needs this server enough to keep it in doubt.
   if (client_ == nullptr && ledger_.uncertain()) return condemn(CloseReason::copy_uncertain, {});
   const bool fatal = fields.severity == "FATAL" || fields.severity == "PANIC";
-  if (verdict_.action == Verdict::Action::swallow && !synchronising_.empty())
-    synchronise_error_ = error_text(body);
+  const bool own = own_ != Own::nothing && verdict_.sequence <= own_until_;
+  if (own && verdict_.action == Verdict::Action::swallow) own_error_ = error_text(body);
+  if (instead_ && client_ != nullptr && !fatal)
+    client_->told_error(transaction_failed() ? aborted() : *instead_);
   // An error when nothing was asked, or a fatal one: nothing follows but the end of the connection.
   if (!fatal && !unasked_) return;
   told_fatal_ = delivering_;
@@ -235,11 +270,8 @@ void ServerSession::ready(char status) {
     return;
   }
   transaction_ = status;
-  if (verdict_.action == Verdict::Action::swallow && !synchronising_.empty()) {
-    synchronised();
-    if (state_ == ServerState::closing) return;
-    return look_for_rest();
-  }
+  if (own_ != Own::nothing && verdict_.action == Verdict::Action::swallow && verdict_.sequence <= own_until_)
+    return own_answered();
   ++request_;
   pool_.meter.query_finished(use_, in_transaction(), engine_.now());
   if (client_ != nullptr) client_->server_takes_more();
@@ -253,12 +285,16 @@ void ServerSession::look_for_rest() {
   if (!ledger_.settled() || in_message_) return;
   if (client_ != nullptr) {
     if ((in_transaction() && !planted(Bug::release_too_early)) || !client_->at_boundary()) return;
+    if (session_.due()) return inspect();
+    if (session_.pins().any() || (pool_.mode == PoolMode::session && client_->login() == nullptr)) return;
     ClientSession& client = *client_;
     unlink();
     pool_.meter.released(use_, engine_.now());
     client.unlinked();
   } else if (in_transaction()) {
     return reset_further();
+  } else if (unclean_) {
+    return clean();
   }
   if (cancels_ > 0 && !planted(Bug::cancel_wrong_server)) {
     if (state_ != ServerState::canceling) {
@@ -288,29 +324,26 @@ void ServerSession::join(ClientSession& client, const Use& use) {
   told_fatal_ = rolled_back_ = delivering_ = false;
   ++request_;
   pool_.meter.linked(use_, engine_.now());
-  if (client.parameters() != parameters_ && !planted(Bug::forget_parameter_sync)) synchronise(client);
+  statements_.joined();
+  const bool same = client.parameters() == parameters_ || planted(Bug::forget_parameter_sync);
+  if (!same || client.settings() != settings_) synchronise(client);
 }
 
 void ServerSession::synchronise(ClientSession& client) {
   synchronising_ = difference(*client.parameters(), *parameters_);
-  if (synchronising_.empty()) return;
   std::string types;
-  const std::string messages = set_messages(synchronising_, types);
-  for (char type : types) ledger_.sent(type, true);
+  std::string messages = set_messages(synchronising_, types);
+  if (client.settings() != settings_ && !planted(Bug::forget_settings))
+    messages += change_messages(*settings_, *client.settings(), types);
+  if (messages.empty()) return;
+  own_ = Own::synchronise;
+  for (char type : types) own_until_ = ledger_.sent(type, Reply::swallow);
   engine_.send_copy(*this, messages);
 }
 
 // All SETs have been answered. What the server now reports is how it writes the values: that is how the
 // client has to see them too, and how they are compared from now on.
 void ServerSession::synchronised() {
-  if (ledger_.front_is_own()) return;
-  if (synchronise_error_) {
-    const ErrorText error = *synchronise_error_;
-    // A login only asks whether the values are good: nothing of the client's has been sent behind them.
-    if (client_ != nullptr && client_->login() != nullptr)
-      return client_->refuse(Refusal::parameter_refused, error);
-    return condemn(CloseReason::parameter_refused, error);
-  }
   for (const auto& [name, value] : synchronising_) {
     const std::string* const reported = parameters_->find(name);
     if (reported == nullptr) continue;
@@ -318,21 +351,154 @@ void ServerSession::synchronised() {
     if (client_ != nullptr && *reported != value) client_->parameter_corrected(name, *reported);
   }
   synchronising_.clear();
+  if (client_ == nullptr) return;
+  settings_ = client_->settings();
+  // A login has asked whether the server takes them: it does.
+  if (client_->login() == nullptr) return;
+  for (const auto& value : settings_->values()) {
+    if (pool_.canonical.size() < canonical_limit) pool_.canonical[value] = value.second;
+  }
 }
 
-void ServerSession::forward(const Piece& piece) {
-  if (piece.first) {
-    if (!ledger_.skipping() || piece.type == 'S') start_query(piece.type);
-    if (!planted(Bug::drop_ledger_entry) || piece.type != 'E') ledger_.sent(piece.type);
-    PoolTotals& totals = pool_.meter.totals();
-    if (piece.type == 'P') ++totals.client_parse_count, ++totals.server_parse_count;
-    if (piece.type == 'B') ++totals.bind_count;
+// ---- what pgweir asks for itself ----
+
+void ServerSession::own_query(Bytes sql) {
+  Writer message;
+  write_query(message, sql);
+  own_until_ = send_own('Q', message.view());
+}
+
+void ServerSession::own_answered() {
+  if (ledger_.front_sequence() <= own_until_) return;
+  const Own done = std::exchange(own_, Own::nothing);
+  framer_.gather(&gathered);
+  if (const auto error = std::exchange(own_error_, {})) {
+    own_ = done;
+    return own_failed(*error);
   }
+  switch (done) {
+    case Own::synchronise:
+      synchronised();
+      break;
+    case Own::inspect:
+      inspected();
+      break;
+    case Own::clean:
+      unclean_ = false;
+      settings_ = engine_.no_parameters();
+      break;
+    case Own::nothing:
+      break;
+  }
+  look_for_rest();
+}
+
+void ServerSession::own_failed(const ErrorText& error) {
+  switch (std::exchange(own_, Own::nothing)) {
+    case Own::synchronise:
+      // A login only asks whether the values are good: nothing of the client's has been sent behind them.
+      if (client_ != nullptr && client_->login() != nullptr)
+        return client_->refuse(Refusal::parameter_refused, error);
+      return condemn(CloseReason::parameter_refused, error);
+    case Own::inspect:
+      return condemn(CloseReason::state_unknown, error);
+    case Own::clean:
+      return condemn(CloseReason::check_failed, error);
+    case Own::nothing:
+      return;
+  }
+}
+
+void ServerSession::watch_everything() {
+  for (const StateKindRow& it : state_kinds) watch(it.kind);
+}
+
+std::optional<ErrorText> ServerSession::watch(const SqlEffects& effects, Bytes sql) {
+  if (effects.none()) return {};
+  if (pool_.mode == PoolMode::statement && effects.has(SqlEffect::begin)) {
+    return refusal_text(Refusal::transaction_refused, "transaction blocks are not allowed in statement mode",
+                        "The pool of this database and user gives servers back after each statement.",
+                        "Use a database or user with pool_mode = \"transaction\".");
+  }
+  return session_.note(effects, sql, pool_.policies, *parameters_);
+}
+
+// Asks what the client has left in the session. In a transaction of its own, since the client may have set a
+// statement_timeout that is too short for it.
+void ServerSession::inspect() {
+  own_ = Own::inspect;
+  framer_.gather(&gathered_with_rows);
+  own_query("BEGIN;SET LOCAL statement_timeout=0");
+  own_query(session_.question() + ";COMMIT");
+}
+
+void ServerSession::inspected() {
+  const bool reset_all = session_.reset_all();
+  const auto found = session_.conclude(pool_.policies, *parameters_, pool_.login_user());
+  if (!found) return;
+  settings_ = engine_.parameters().intern(*found);
+  if (client_ != nullptr) client_->settings_found(settings_, reset_all);
+}
+
+// Its client has left something that nobody else is to see.
+void ServerSession::clean() {
+  if (own_ != Own::nothing) return;
+  own_ = Own::clean;
+  if (pool_.mode == PoolMode::session) {
+    own_query(engine_.settings().pool.server_reset_query);
+  } else {
+    own_query("DISCARD ALL");
+  }
+}
+
+// ---- from the client ----
+
+std::uint64_t ServerSession::note(char type, Reply reply) {
+  if (!ledger_.skipping() || type == 'S') start_query(type);
+  if (type == 'B') ++totals().bind_count;
+  return ledger_.sent(type, reply);
+}
+
+void ServerSession::send(Bytes head, Bytes rest) {
+  engine_.send_copy(*this, head);
+  engine_.send(*this, rest);
+}
+
+std::uint64_t ServerSession::forward(const Piece& piece) {
+  std::uint64_t sequence = 0;
+  if (piece.first && (!planted(Bug::drop_ledger_entry) || piece.type != 'E'))
+    sequence = note(piece.type, Reply::forward);
   if (piece.borrowed) {
     engine_.send_copy(*this, piece.raw);
   } else {
     engine_.send(*this, piece.raw);
   }
+  return sequence;
+}
+
+void ServerSession::supply() {
+  if (in_message_) return;
+  while (const auto request = ledger_.take_supply()) {
+    const std::uint64_t sequence = ledger_.front_sequence() - 1;
+    statements_.settle(client_, sequence + 1, sequence);
+    if (client_ == nullptr) continue;
+    client_->deliver_constant(*request == Request::parse ? parse_complete : close_complete);
+  }
+}
+
+void ServerSession::begin_transaction() {
+  ++pool_.late_begins;
+  Writer message;
+  write_query(message, "BEGIN");
+  send_own('Q', message.view());
+}
+
+void ServerSession::refuse_query(ErrorText error) {
+  statements_.provoke(std::move(error));
+  Writer sync;
+  write_sync(sync);
+  note('S', Reply::forward);
+  send(sync.view(), {});
 }
 
 // A query, for the meter, is what one ReadyForQuery ends.
@@ -347,9 +513,9 @@ void ServerSession::start_query(char type) {
   batch_open_ = extended;
 }
 
-void ServerSession::send_own(char type, Bytes message) {
-  ledger_.sent(type, true);
+std::uint64_t ServerSession::send_own(char type, Bytes message) {
   engine_.send_copy(*this, message);
+  return ledger_.sent(type, Reply::swallow);
 }
 
 void ServerSession::on_drained() {
@@ -362,13 +528,22 @@ void ServerSession::unlink() {
   client_ = nullptr;
   delivering_ = false;
   synchronising_.clear();
-  synchronise_error_.reset();
+  session_.clear();
+  statements_.unlinked();
+  own_ = Own::nothing;
+  own_error_.reset();
+  framer_.gather(&gathered);
   batch_open_ = false;
   ++request_;
   engine_.set_reading(*this, true);
 }
 
 void ServerSession::abandon(bool unfinished, bool let_finish) {
+  if (pool_.mode == PoolMode::session) {
+    unclean_ = !engine_.settings().pool.server_reset_query.empty();
+  } else {
+    unclean_ = session_.due() || session_.pins().any() || own_ != Own::nothing;
+  }
   unlink();
   if (unfinished) return condemn(CloseReason::message_unfinished, {});
   if (ledger_.uncertain()) return condemn(CloseReason::copy_uncertain, {});
@@ -457,8 +632,9 @@ void ServerSession::condemn(CloseReason reason, const ErrorText& error) {
   ClientSession* const client = client_;
   const bool told = told_fatal_ || delivering();
   // Its client is owed nothing: it can go on with another server.
-  const bool owes_nothing =
-      client != nullptr && ledger_.settled() && !in_transaction() && !told && client->at_boundary();
+  const bool owes_nothing = client != nullptr && ledger_.settled() && !in_transaction() && !told &&
+                            client->at_boundary() && !session_.due() && !session_.pins().any() &&
+                            pool_.mode != PoolMode::session;
   if (client != nullptr) unlink();
   pool_.meter.released(use_, engine_.now());
   if (state_ == ServerState::idle) {
@@ -533,6 +709,8 @@ AdoptServer ServerSession::pack(Transport transport) const {
           .cancel_secret = secret_,
           .target = pool_.target.key(),
           .parameters = parameters_->values(),
+          .settings = settings_->values(),
+          .statements = statements_.pack(),
           .welcome = pool_.welcome->values()};
 }
 
@@ -550,7 +728,7 @@ ServerSnapshot ServerSession::snapshot() const {
   result.requested = requested_;
   result.backend_pid = backend_pid_;
   result.close_needed = state_ == ServerState::closing;
-  result.pinned = ledger_.uncertain();
+  result.pinned = ledger_.uncertain() || session_.pins().any();
   return result;
 }
 

@@ -4,7 +4,8 @@
 // Invariants:
 //  V1 It serves at most one client at a time (`client()`), and only while busy.
 //  V2 It becomes free only at rest: ReadyForQuery with status idle, a settled ledger, its client at the end
-//     of a message, no cancel on its way. In any doubt it is condemned: closed, for a named, counted reason.
+//     of a message, nothing of the client's left in the session, no cancel on its way. In any doubt it is
+//     condemned: closed, for a named, counted reason.
 
 #include <memory>
 #include <optional>
@@ -15,6 +16,8 @@
 #include "proxy/session/connection.h"
 #include "proxy/session/pool_entry.h"
 #include "proxy/session/refusal.h"
+#include "proxy/session/session_state.h"
+#include "proxy/session/statement_link.h"
 
 namespace pgweir {
 
@@ -46,13 +49,33 @@ class ServerSession final : public Connection {
   bool in_transaction() const { return transaction_ != 'I'; }
   bool running() const { return !ledger_.empty(); }
   const Ledger& ledger() const { return ledger_; }
+  bool transaction_failed() const { return transaction_ == 'E'; }
+  // Its client owes and is owed nothing; only what it has left in the session keeps it here.
+  bool only_pinned() const { return ledger_.settled() && !in_transaction() && !in_message_; }
+  StateKinds pins() const { return session_.pins(); }
+  StatementLink& statements() { return statements_; }
+  PoolTotals& totals() { return pool_.meter.totals(); }
   Instant connected() const { return connected_; }
 
   // Pairs it with a client and makes it look as the client wants.
   // `use` is the client's, as far as the meter knows it: served.
   void join(ClientSession& client, const Use& use);
-  // A piece of a client's message, to be sent on.
-  void forward(const Piece& piece);
+  // A piece of a client's message, to be sent on as it is. The number of its ledger entry, if it has one.
+  std::uint64_t forward(const Piece& piece);
+  // The same in two steps, for a message in another wording: the entry, then its bytes. `head` is copied.
+  std::uint64_t note(char type, Reply reply);
+  void send(Bytes head, Bytes rest);
+  // Gives the replies that are to be supplied and whose turn it is.
+  void supply();
+  // What the client is about to run; the error if a setting forbids it.
+  std::optional<ErrorText> watch(const SqlEffects& effects, Bytes sql);
+  void watch(StateKind kind) { session_.watch(kind, pool_.policies); }
+  // It runs something that cannot be read.
+  void watch_everything();
+  // Its client's BEGIN, which was answered already.
+  void begin_transaction();
+  // Refuses a Query of the client in its place in the order.
+  void refuse_query(ErrorText error);
   // Something that can bring it to rest has happened.
   void look_for_rest();
   // Its client is gone: cancel, roll back, and serve somebody else; or, in doubt, close. `unfinished`: the
@@ -90,11 +113,17 @@ class ServerSession final : public Connection {
   void ready(char status);
   void synchronise(ClientSession& client);
   void synchronised();
+  void inspect();
+  void inspected();
+  void clean();
+  void own_query(Bytes sql);
+  void own_answered();
+  void own_failed(const ErrorText& error);
   void unlink();
   void start_query(char type);
   void end_copy();
   void reset_further();
-  void send_own(char type, Bytes message);
+  std::uint64_t send_own(char type, Bytes message);
   void log(LogLevel level, std::string text);
 
   WorkerEngine& engine_;
@@ -112,14 +141,24 @@ class ServerSession final : public Connection {
   bool told_fatal_ = false;   // the client has been sent the server's own last words
   bool rolled_back_ = false;  // the rollback after an abandonment has been sent
   bool batch_open_ = false;   // extended messages have been sent, and no Sync behind them
+  bool unclean_ = false;      // its last client may have left something in the session
   ClientSession* client_ = nullptr;
   Use use_;  // how the meter sees the present client's use of this server
   SharedParameters parameters_;
-  std::vector<Parameters::Value> synchronising_;  // being set for the client, not confirmed yet
-  std::optional<ErrorText> synchronise_error_;
-  int cancels_ = 0;                     // on their way to this server
-  std::uint64_t canceled_request_ = 0;  // the latest request that a cancel was sent for
-  std::uint64_t request_ = 0;           // counts what was asked, so that a late cancel hits nothing newer
+  SharedParameters settings_;  // what is set in the session beside these, and not reported
+  StatementLink statements_;
+  SessionState session_;
+  std::optional<ErrorText> instead_;  // of the present message, an error
+
+  // What pgweir asks the server itself, up to the ledger entry `own_until_`.
+  enum class Own : std::uint8_t { nothing, synchronise, inspect, clean };
+  Own own_ = Own::nothing;
+  std::uint64_t own_until_ = 0;
+  std::optional<ErrorText> own_error_;
+  std::vector<Parameters::Value> synchronising_;  // reported parameters that are being set
+  int cancels_ = 0;                               // on their way to this server
+  std::uint64_t canceled_request_ = 0;            // the latest request that a cancel was sent for
+  std::uint64_t request_ = 0;  // counts what was asked, so that a late cancel hits nothing newer
   std::int32_t backend_pid_ = 0;
   std::string secret_;
   PeerAddress peer_;
@@ -131,6 +170,8 @@ class ServerSession final : public Connection {
 ErrorText error_text(Bytes error_body);
 // pgweir's own words: the row's SQLSTATE, the message, and optionally more.
 ErrorText refusal_text(Refusal refusal, std::string message, std::string detail = {}, std::string hint = {});
+// PostgreSQL's words to whoever goes on after an error.
+ErrorText aborted();
 // As an ErrorResponse message.
 std::string error_response(Bytes severity, const ErrorText& error);
 

@@ -314,6 +314,10 @@ void WorkerEngine::configure(PoolEntry& pool, const DatabaseSettings& database) 
                          .login_retry = defaults.server_login_retry});
   pool.query_wait_timeout = database.query_wait_timeout.value_or(defaults.query_wait_timeout);
   if (user != nullptr && user->query_wait_timeout) pool.query_wait_timeout = *user->query_wait_timeout;
+  pool.mode = settings_->mode_of(&database, user);
+  pool.late_begin = defaults.late_begin && pool.mode == PoolMode::transaction;
+  for (const StateKindRow& it : state_kinds)
+    pool.policies[static_cast<std::size_t>(it.kind)] = settings_->policy_of(it.kind, &database, user);
 
   ServerTarget target{{database.host, database.port}, database.dbname, database.user, database.password};
   if (target.user.empty() && target.password.empty() && user != nullptr) target.password = user->password;

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "protocol/statements.h"
 #include "proxy/session/connection.h"
 #include "proxy/session/credentials.h"
 #include "proxy/session/host.h"
@@ -38,6 +39,14 @@ class WorkerEngine {
   ChunkPool& chunks() { return chunks_; }
   const Settings& settings() const { return *settings_; }
   ParameterCatalog& parameters() { return parameters_; }
+  // The empty set.
+  const SharedParameters& no_parameters() const { return no_parameters_; }
+  StatementCatalog& statements() { return statements_; }
+  // Unique in the process.
+  std::uint64_t next_statement_id() {
+    return ++statement_ids_ * static_cast<std::uint64_t>(workers_) + id_.value;
+  }
+  void count_evicted_statement() { ++evicted_statements_; }
   Credentials& credentials() { return credentials_; }
   bool draining() const { return draining_; }
 
@@ -139,6 +148,9 @@ class WorkerEngine {
   TurnArena arena_;
   ChunkPool chunks_;
   ParameterCatalog parameters_;
+  SharedParameters no_parameters_ = parameters_.intern(Parameters());
+  StatementCatalog statements_;
+  std::uint64_t statement_ids_ = 0, evicted_statements_ = 0;
   Credentials credentials_;
 
   ConnectionTable connections_;

@@ -1,0 +1,59 @@
+#pragma once
+// What a client has left in its session on a server, and whether that holds the server for it.
+//
+// The text of what the client runs tells only when there is a reason to ask. At the end of the transaction
+// the server itself is asked (`question`), and its answer decides: parameters follow the client to its next
+// server, for the rest the client keeps this one (a pin) until the server says that the cause is gone.
+//
+// Owned by its ServerSession; forgotten when the link ends.
+
+#include <array>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "admin/settings.h"
+#include "pool/state_kind.h"
+#include "protocol/parameters.h"
+#include "protocol/sql_scanner.h"
+#include "proxy/session/pool_entry.h"
+
+namespace pgweir {
+
+class SessionState {
+ public:
+  using Policies = std::array<StatePolicy, state_kinds.size()>;
+
+  // What the client's query is about to do. `reported` are the parameters that the server reports by itself.
+  // The error for the client when a policy refuses it; then it is not to be run.
+  std::optional<ErrorText> note(const SqlEffects& effects, Bytes sql, const Policies& policies,
+                                const Parameters& reported);
+  // Something of this kind may begin, or end.
+  void watch(StateKind kind, const Policies& policies);
+
+  // The server is to be asked.
+  bool due() const { return watched_.any(); }
+  // The kinds that hold the server.
+  StateKinds pins() const { return pins_; }
+  // Nothing but RESET ALL or DISCARD ALL makes the parameters of the startup packet count again.
+  bool reset_all() const { return reset_all_; }
+
+  // The query to ask, and what it answers: `row` for each of its rows.
+  std::string question();
+  bool answer(Bytes data_row);
+  // The answer is complete: the parameters set in the session that are not reported, if they were asked for.
+  std::optional<Parameters> conclude(const Policies& policies, const Parameters& reported,
+                                     const std::string& login_user);
+  void clear() { *this = SessionState{}; }
+
+ private:
+  StateKinds watched_, asked_, present_, pins_;
+  bool reset_all_ = false;
+  Parameters found_;
+};
+
+// What makes the parameters of a session that has `present` those of one that has `wanted`; both are sets of
+// parameters that the server does not report. The types of the messages are appended to `types`.
+std::string change_messages(const Parameters& present, const Parameters& wanted, std::string& types);
+
+}  // namespace pgweir

@@ -1,0 +1,89 @@
+#pragma once
+// The prepared statements of one server, and what becomes of its client's Parse, Bind, Describe and Close.
+//
+// Clients name statements as they like; on servers a statement has a name of pgweir's ("pgweir_7"), the same
+// for every client that uses it. A statement that the server lacks is prepared right before it is used; a
+// Parse that the server has had already is answered here. What a client or a server has changes when the
+// server confirms it, in the order of the ledger: each change carries the number of its ledger entry.
+//
+// Owned by its ServerSession.
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "protocol/framer.h"
+#include "protocol/ledger.h"
+#include "protocol/sql_scanner.h"
+#include "protocol/statements.h"
+#include "proxy/session/pool_entry.h"
+
+namespace pgweir {
+
+class ClientSession;
+class ServerSession;
+class WorkerEngine;
+
+class StatementLink {
+ public:
+  StatementLink(WorkerEngine& engine, ServerSession& server) : engine_(engine), server_(server) {}
+
+  // ---- the link ----
+  void joined() { unnamed_here_ = false; }
+  // The client has nothing on its way any more, or is gone.
+  void unlinked();
+
+  // ---- from the client: a message from its beginning, at least to the end of its names ----
+  void parse(ClientSession& client, const Piece& piece);
+  void bind(ClientSession& client, const Piece& piece);
+  void describe(ClientSession& client, const Piece& piece);
+  void close(ClientSession& client, const Piece& piece);
+  // A query string. True when it has been sent in another wording.
+  bool query(ClientSession& client, const Piece& piece, const SqlEffects& effects);
+  // Makes the server refuse, in the client's place in the order; the client is told `error`.
+  void provoke(ErrorText error);
+
+  // ---- from the server ----
+  // What the client is told instead of the server's error about this entry; null: the server's error.
+  const ErrorText* instead(std::uint64_t sequence) const;
+  void command_completed(ClientSession* client, Bytes tag, std::uint64_t sequence);
+  // Entries before `front` are done with; of these, `completed` was answered (0: none), the others will never
+  // be.
+  void settle(ClientSession* client, std::uint64_t front, std::uint64_t completed);
+
+  const ServerStatements& statements() const { return statements_; }
+  // For a server that moves to another worker, and there: the one used last comes last.
+  std::vector<std::pair<std::string, std::uint64_t>> pack() const;
+  void adopt(StatementPtr statement, std::uint64_t id) { statements_.insert(std::move(statement), id); }
+
+ private:
+  enum class Kind : std::uint8_t { prepare, drop, of_client, provoke, deallocate };
+  // Something that becomes true, or does not, with the answer to an entry of the ledger.
+  struct Change {
+    std::uint64_t sequence;
+    Kind kind;
+    StatementPtr statement;
+    std::uint64_t id = 0;   // of the statement on the server
+    std::string name = {};  // deallocate: the client's name
+    ErrorText error = {};   // provoke
+  };
+
+  void parse_untracked(ClientSession& client, const Piece& piece);
+  // The name of the statement on the server, which has it or is about to; empty when that cannot be said.
+  std::string ensure(const StatementPtr& statement);
+  std::uint64_t prepare(const StatementPtr& statement, Reply reply);
+  void prepare_unnamed(const PreparedStatement& statement);
+  void make_room();
+  // Whatever a client calls so, it is none of pgweir's statements.
+  static bool is_taken(Bytes name);
+
+  WorkerEngine& engine_;
+  ServerSession& server_;
+  ServerStatements statements_;
+  std::deque<Change> changes_;
+  std::vector<std::uint64_t> leftover_;  // ids that the server still has and nobody uses: to be closed
+  bool unnamed_here_ = false;            // the server's unnamed statement is the present client's
+};
+
+}  // namespace pgweir
