@@ -21,7 +21,6 @@ constexpr std::array<Class, 256> classes = [] {
 }();
 
 Class class_of(char c) { return classes[static_cast<unsigned char>(c)]; }
-bool in_word(char c) { return class_of(c) >= letter || c == '$'; }
 
 bool equal_lower(Bytes text, Bytes lower) {
   return text.size() == lower.size() && std::equal(text.begin(), text.end(), lower.begin(),
@@ -35,6 +34,9 @@ bool SqlToken::is(Bytes lower) const { return kind == Kind::word && equal_lower(
 bool SqlToken::names(Bytes lower) const {
   return (kind == Kind::word || kind == Kind::quoted) && equal_lower(text, lower);
 }
+
+bool SqlLexer::starts_word(char c) { return class_of(c) == letter; }
+bool SqlLexer::in_word(char c) { return class_of(c) >= letter || c == '$'; }
 
 SqlToken SqlLexer::take(SqlToken::Kind kind, std::size_t size) {
   const SqlToken token{.kind = kind, .exact = false, .text = rest_.substr(0, size)};

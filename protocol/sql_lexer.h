@@ -38,6 +38,9 @@ class SqlLexer {
   // front of a quote, an identifier with Unicode escapes, an open string or comment.
   bool unclear() const { return unclear_; }
 
+  static bool starts_word(char c);
+  static bool in_word(char c);
+
  private:
   void skip_blanks();
   void skip_comment();

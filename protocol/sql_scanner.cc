@@ -406,30 +406,57 @@ Lanes lower_lanes(const char* text) {
   return lanes | 0x20;
 }
 
-constexpr std::size_t word_part = 4;
-
-// Whether a part of a word that matters begins in the 16 bytes; reads 19.
-bool has_word_part(const char* text) {
-  const Lanes a = lower_lanes(text), b = lower_lanes(text + 1), c = lower_lanes(text + 2),
-              d = lower_lanes(text + 3);
-  const auto hits = ((a == 't') & (b == 'e') & (c == 'm') & (d == 'p')) |   // TEMP, pg_temp
-                    ((a == 'e') & (b == 't') & (c == 0x7f) & (d == 'c')) |  // set_config
-                    ((a == 'v') & (b == 'i') & (c == 's') & (d == 'o')) |   // pg_advisory_lock
-                    ((a == 'g') & (b == 0x7f) & (c == 's') & (d == 'e')) |  // pg_settings
-                    ((a == 'u') & (b == '&') & (c == '"'));                 // an identifier with escapes
+template <class Mask>
+bool any(const Mask& mask) {
   std::array<std::uint64_t, 2> halves;
-  std::memcpy(halves.data(), &hits, sizeof halves);
+  std::memcpy(halves.data(), &mask, sizeof halves);
   return (halves[0] | halves[1]) != 0;
 }
 
-bool has_word_part(Bytes text) {
-  constexpr std::size_t step = sizeof(Lanes), reach = step + word_part - 1;
-  for (; text.size() >= reach; text.remove_prefix(step)) {
-    if (has_word_part(text.data())) return true;
+constexpr std::size_t lanes_size = sizeof(Lanes), lanes_reach = lanes_size + 3;
+
+// "temp" is in many words: only the word, pg_temp and TEMPORARY count.
+bool is_temp(Bytes text, std::size_t at) {
+  const auto equal = [&](std::size_t place, Bytes lower) {
+    const Bytes part = text.substr(std::min(place, text.size()), lower.size());
+    return std::equal(part.begin(), part.end(), lower.begin(), lower.end(),
+                      [](char a, char b) { return lower_ascii(a) == b; });
+  };
+  const auto ends = [&](std::size_t place) {
+    return place >= text.size() || !SqlLexer::in_word(text[place]);
+  };
+  if (!equal(at, "temp")) return false;
+  if (at >= 3 && equal(at - 3, "pg_")) return true;
+  return (at == 0 || !SqlLexer::starts_word(text[at - 1])) &&
+         (ends(at + 4) || (equal(at, "temporary") && ends(at + 9)));
+}
+
+// Whether a word that matters may begin or go on in the 16 bytes from `at`, by four of its letters.
+// `window` is what is there, padded with zeros to 19 bytes.
+bool has_word(Bytes text, std::size_t at, const char* window) {
+  const Lanes a = lower_lanes(window), b = lower_lanes(window + 1), c = lower_lanes(window + 2),
+              d = lower_lanes(window + 3);
+  if (any(((a == 'e') & (b == 't') & (c == 0x7f) & (d == 'c')) |  // set_config
+          ((a == 'v') & (b == 'i') & (c == 's') & (d == 'o')) |   // pg_advisory_lock
+          ((a == 'g') & (b == 0x7f) & (c == 's') & (d == 'e')) |  // pg_settings
+          ((a == 'u') & (b == '&') & (c == '"')))) {              // an identifier with escapes
+    return true;
   }
-  std::array<char, step + reach> rest{};
-  std::copy(text.begin(), text.end(), rest.begin());
-  return has_word_part(rest.data()) || has_word_part(rest.data() + step);
+  if (!any((a == 't') & (b == 'e') & (c == 'm') & (d == 'p'))) return false;
+  for (std::size_t i = at; i < at + lanes_size; ++i) {
+    if (is_temp(text, i)) return true;
+  }
+  return false;
+}
+
+bool has_word(Bytes text) {
+  std::size_t at = 0;
+  for (; text.size() - at >= lanes_reach; at += lanes_size) {
+    if (has_word(text, at, text.data() + at)) return true;
+  }
+  std::array<char, lanes_size + lanes_reach> rest{};
+  std::copy(text.begin() + static_cast<std::ptrdiff_t>(at), text.end(), rest.begin());
+  return has_word(text, at, rest.data()) || has_word(text, at + lanes_size, rest.data() + lanes_size);
 }
 
 // One statement of the usual kinds, and nothing in it can be an effect, wherever its strings and comments
@@ -440,7 +467,7 @@ bool is_plain(Bytes sql) {
   const SqlToken first = SqlLexer(sql).next();
   const auto& usual = {"select", "insert", "update", "delete", "with", "values", "merge", "table"};
   return std::any_of(usual.begin(), usual.end(), [&](Bytes word) { return first.is(word); }) &&
-         !has_word_part(sql);
+         !has_word(sql);
 }
 
 }  // namespace

@@ -254,6 +254,7 @@ TEST_CASE("words are found at any place of a long text") {
       CHECK(scan_sql("UPDATE " + a + " pg_settings" + b).has(set));
       CHECK(scan_sql("SELECT " + a + " U&\"\"" + b).has(opaque));
       CHECK(scan_sql("SELECT " + a + "; SET a = 1" + b).has(set));
+      CHECK(scan_sql("SELECT 1 INTO " + a + "_pg_temp, temperature INTO TEMPORARY" + b).has(temp_table));
       CHECK(scan_sql("SELECT " + a + b).none());
     }
   }
