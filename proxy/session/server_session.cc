@@ -390,6 +390,7 @@ void ServerSession::own_answered() {
     case Own::nothing:
       break;
   }
+  if (client_ != nullptr && !running()) client_->answered();
   look_for_rest();
 }
 
