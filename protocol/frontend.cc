@@ -46,6 +46,16 @@ std::optional<ParseMessage> read_parse(Bytes body) {
   return when(in.done(), std::move(message));
 }
 
+std::optional<ParseHead> read_parse_head(Bytes body) {
+  Reader in(body);
+  ParseHead head;
+  head.statement = in.cstring();
+  head.rest = body.substr(body.size() - in.left());
+  in.cstring();
+  in.bytes(std::size_t{in.u16()} * sizeof(std::uint32_t));
+  return when(in.done(), head);
+}
+
 std::optional<BindMessage> read_bind(Bytes body) {
   Reader in(body);
   BindMessage message;
@@ -88,6 +98,10 @@ void write_parse(Writer& out, Bytes statement, Bytes query, std::span<const std:
   out.begin(frontend_type::parse).cstring(statement).cstring(query);
   write_list(out, parameter_types, [](Writer& to, std::uint32_t type) { to.u32(type); });
   out.end();
+}
+
+void write_parse(Writer& out, const ParseHead& head) {
+  out.begin(frontend_type::parse).cstring(head.statement).bytes(head.rest).end();
 }
 
 void write_bind(Writer& out, const BindMessage& message) {

@@ -27,6 +27,11 @@ struct BindMessage {
   std::vector<std::uint16_t> result_formats{};
 };
 
+// A Parse for who changes names only: all that is behind the name, checked.
+struct ParseHead {
+  Bytes statement, rest;
+};
+
 // The front of a Bind, for who changes names only; `rest` is checked by the server.
 struct BindHead {
   Bytes portal, statement, rest;
@@ -50,6 +55,7 @@ struct SaslInitialResponse {
 
 std::optional<Bytes> read_query(Bytes body);
 std::optional<ParseMessage> read_parse(Bytes body);
+std::optional<ParseHead> read_parse_head(Bytes body);
 std::optional<BindMessage> read_bind(Bytes body);
 std::optional<BindHead> read_bind_head(Bytes body);
 std::optional<Target> read_describe(Bytes body);
@@ -63,6 +69,7 @@ std::optional<Bytes> read_copy_fail(Bytes body);
 void write_query(Writer& out, Bytes sql);
 void write_parse(Writer& out, Bytes statement, Bytes query,
                  std::span<const std::uint32_t> parameter_types = {});
+void write_parse(Writer& out, const ParseHead& head);
 void write_bind(Writer& out, const BindMessage& message);
 void write_bind(Writer& out, const BindHead& head);
 void write_describe(Writer& out, Target target);

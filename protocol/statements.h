@@ -1,0 +1,115 @@
+#pragma once
+// Prepared statements of the extended protocol, interned: equal text with equal parameter types is one
+// object, whatever names clients give it. A server holds it under a name of ours, statement_name().
+//
+// A catalog, its statements' counters and all that hold them belong to one thread. The text never changes and
+// may be read wherever a shared_ptr keeps it alive.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "protocol/bytes.h"
+#include "protocol/keyed_hash.h"
+#include "protocol/sql_scanner.h"
+
+namespace pgweir {
+
+// How a statement is used now and was used so far. `clients` and `servers` are kept by those who hold it, the
+// rest by those who run it.
+struct StatementUses {
+  std::uint32_t clients = 0;  // names that clients have for it, also those not confirmed yet
+  std::uint32_t servers = 0;  // servers that have it
+  std::uint64_t executions = 0;
+  std::uint64_t parses_avoided = 0;
+  std::uint64_t evictions = 0;
+};
+
+class Statement {
+ public:
+  explicit Statement(Bytes parse_rest)
+      : parse_rest_(parse_rest), effects_(scan_sql(parse_rest.substr(0, parse_rest.find('\0')))) {}
+
+  // What a Parse has behind the name: query, zero byte, parameter types.
+  Bytes parse_rest() const { return parse_rest_; }
+  Bytes query() const { return Bytes(parse_rest_).substr(0, parse_rest_.find('\0')); }
+  const SqlEffects& effects() const { return effects_; }
+  // What it costs in memory, about.
+  std::size_t bytes() const { return sizeof *this + parse_rest_.size(); }
+
+  StatementUses uses{};
+
+ private:
+  const std::string parse_rest_;
+  const SqlEffects effects_;
+};
+
+using SharedStatement = std::shared_ptr<Statement>;
+
+// A statement that is held, and counted as held.
+template <std::uint32_t StatementUses::*counter>
+class HeldStatement {
+ public:
+  HeldStatement() = default;
+  explicit HeldStatement(SharedStatement statement) : statement_(std::move(statement)) {
+    if (statement_) ++(statement_->uses.*counter);
+  }
+  HeldStatement(HeldStatement&& other) noexcept = default;
+  HeldStatement& operator=(HeldStatement&& other) noexcept {
+    std::swap(statement_, other.statement_);
+    return *this;
+  }
+  ~HeldStatement() {
+    if (statement_) --(statement_->uses.*counter);
+  }
+
+  const SharedStatement& get() const { return statement_; }
+  explicit operator bool() const { return statement_ != nullptr; }
+
+ private:
+  SharedStatement statement_;
+};
+
+class StatementCatalog {
+ public:
+  using Hash = std::uint64_t (*)(HashKey, Bytes);
+
+  // The key is a secret of the process, since clients choose the texts.
+  explicit StatementCatalog(HashKey key, Hash hash = keyed_hash) : statements_(0, Hasher{key, hash}) {}
+
+  // `parse_rest` is the rest of a Parse that read_parse_head() accepted.
+  SharedStatement intern(Bytes parse_rest);
+
+  // Forgets what nobody holds any more. intern() does so by itself each time that the catalog has doubled;
+  // who has to know exactly, or to make room, calls it before.
+  void sweep();
+
+  // Statements and their bytes, with those that nobody holds and that are not swept yet.
+  std::size_t size() const { return statements_.size(); }
+  std::size_t bytes() const { return bytes_; }
+
+  template <class Function>
+  void for_each(Function function) const {
+    for (const auto& [text, statement] : statements_) function(*statement);
+  }
+
+ private:
+  struct Hasher {
+    HashKey key;
+    Hash hash;
+    std::size_t operator()(Bytes text) const { return hash(key, text); }
+  };
+
+  std::unordered_map<Bytes, SharedStatement, Hasher> statements_;  // keys are the statements' own texts
+  std::size_t bytes_ = 0;
+  std::size_t sweep_at_ = 64;
+  std::size_t sweep_at_bytes_ = std::size_t{1} << 20;
+};
+
+// "pgweir_17": what a statement is called on a server.
+std::string statement_name(std::uint64_t id);
+
+}  // namespace pgweir
