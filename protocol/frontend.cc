@@ -1,7 +1,5 @@
 #include "protocol/frontend.h"
 
-#include <algorithm>
-
 #include "protocol/body.h"
 #include "protocol/message.h"
 #include "protocol/reader.h"
@@ -52,10 +50,9 @@ std::optional<ParseHead> read_parse_head(Bytes body) {
   Reader in(body);
   ParseHead head;
   head.statement = in.cstring();
-  head.rest = body.substr(std::min(body.size(), head.statement.size() + 1));
+  head.rest = body.substr(body.size() - in.left());
   in.cstring();
-  const std::uint16_t types = in.u16();
-  for (std::uint32_t i = 0; i < types && in.ok(); ++i) in.u32();
+  in.bytes(std::size_t{in.u16()} * sizeof(std::uint32_t));
   return when(in.done(), head);
 }
 
@@ -101,6 +98,10 @@ void write_parse(Writer& out, Bytes statement, Bytes query, std::span<const std:
   out.begin(frontend_type::parse).cstring(statement).cstring(query);
   write_list(out, parameter_types, [](Writer& to, std::uint32_t type) { to.u32(type); });
   out.end();
+}
+
+void write_parse(Writer& out, const ParseHead& head) {
+  out.begin(frontend_type::parse).cstring(head.statement).bytes(head.rest).end();
 }
 
 void write_bind(Writer& out, const BindMessage& message) {

@@ -27,7 +27,7 @@ struct BindMessage {
   std::vector<std::uint16_t> result_formats{};
 };
 
-// The front of a Parse; `rest` is the query and the parameter types.
+// A Parse for who changes names only: all that is behind the name, checked.
 struct ParseHead {
   Bytes statement, rest;
 };
@@ -69,6 +69,7 @@ std::optional<Bytes> read_copy_fail(Bytes body);
 void write_query(Writer& out, Bytes sql);
 void write_parse(Writer& out, Bytes statement, Bytes query,
                  std::span<const std::uint32_t> parameter_types = {});
+void write_parse(Writer& out, const ParseHead& head);
 void write_bind(Writer& out, const BindMessage& message);
 void write_bind(Writer& out, const BindHead& head);
 void write_describe(Writer& out, Target target);

@@ -1,152 +1,115 @@
 #pragma once
-// Prepared statements of the extended protocol, interned: one object for each text and parameter types,
-// however many clients have prepared it and under whatever names.
+// Prepared statements of the extended protocol, interned: equal text with equal parameter types is one
+// object, whatever names clients give it. A server holds it under a name of ours, statement_name().
 //
-// A catalog, its statements and the maps below belong to one thread.
+// A catalog, its statements' counters and all that hold them belong to one thread. The text never changes and
+// may be read wherever a shared_ptr keeps it alive.
 
 #include <cstdint>
 #include <functional>
-#include <list>
 #include <memory>
 #include <string>
 #include <unordered_map>
-#include <vector>
+#include <utility>
 
 #include "protocol/bytes.h"
+#include "protocol/keyed_hash.h"
 #include "protocol/sql_scanner.h"
 
 namespace pgweir {
 
+// How a statement is used now and was used so far. `clients` and `servers` are kept by those who hold it, the
+// rest by those who run it.
+struct StatementUses {
+  std::uint32_t clients = 0;  // names that clients have for it, also those not confirmed yet
+  std::uint32_t servers = 0;  // servers that have it
+  std::uint64_t executions = 0;
+  std::uint64_t parses_avoided = 0;
+  std::uint64_t evictions = 0;
+};
+
 class PreparedStatement {
  public:
-  explicit PreparedStatement(Bytes parse_rest);
+  explicit PreparedStatement(Bytes parse_rest)
+      : parse_rest_(parse_rest), effects_(scan_sql(parse_rest.substr(0, parse_rest.find('\0')))) {}
 
-  // The body of its Parse behind the name: the query, the parameter types.
-  Bytes parse_rest() const { return rest_; }
-  Bytes query() const { return Bytes(rest_).substr(0, rest_.find('\0')); }
+  // What a Parse has behind the name: query, zero byte, parameter types.
+  Bytes parse_rest() const { return parse_rest_; }
+  Bytes query() const { return Bytes(parse_rest_).substr(0, parse_rest_.find('\0')); }
   const SqlEffects& effects() const { return effects_; }
-  std::size_t bytes() const { return rest_.size(); }
+  // What it costs in memory, about.
+  std::size_t bytes() const { return sizeof *this + parse_rest_.size(); }
 
-  // Counted since it was interned.
-  std::uint64_t uses = 0;            // Bind
-  std::uint64_t parses_avoided = 0;  // Parse that no server had to do
-  int clients = 0;                   // names of clients for it, now
-  int servers = 0;                   // servers that have it, now
+  StatementUses uses{};
 
  private:
-  const std::string rest_;
+  const std::string parse_rest_;
   const SqlEffects effects_;
 };
 
-using StatementPtr = std::shared_ptr<PreparedStatement>;
+using SharedStatement = std::shared_ptr<PreparedStatement>;
 
-// Finds the statement of a text. Statements live as long as somebody holds them.
+// A statement that is held, and counted as held.
+template <std::uint32_t StatementUses::*counter>
+class HeldStatement {
+ public:
+  HeldStatement() = default;
+  explicit HeldStatement(SharedStatement statement) : statement_(std::move(statement)) {
+    if (statement_) ++(statement_->uses.*counter);
+  }
+  HeldStatement(HeldStatement&& other) noexcept = default;
+  HeldStatement& operator=(HeldStatement&& other) noexcept {
+    std::swap(statement_, other.statement_);
+    return *this;
+  }
+  ~HeldStatement() {
+    if (statement_) --(statement_->uses.*counter);
+  }
+
+  const SharedStatement& get() const { return statement_; }
+  explicit operator bool() const { return statement_ != nullptr; }
+
+ private:
+  SharedStatement statement_;
+};
+
 class StatementCatalog {
  public:
-  using Hash = std::size_t (*)(Bytes);
+  using Hash = std::uint64_t (*)(HashKey, Bytes);
 
-  explicit StatementCatalog(Hash hash = [](Bytes text) { return std::hash<Bytes>{}(text); }) : hash_(hash) {}
+  // The key is a secret of the process, since clients choose the texts.
+  explicit StatementCatalog(HashKey key, Hash hash = keyed_hash) : statements_(0, Hasher{key, hash}) {}
 
-  StatementPtr intern(Bytes parse_rest);
-  template <class Visit>
-  void for_each(Visit visit) const {
-    for (const auto& [key, statement] : statements_) {
-      if (const StatementPtr alive = statement.lock()) visit(*alive);
-    }
-  }
-  // Of those that are alive, and some that no longer are.
-  std::size_t size() const { return statements_.size(); }
+  // `parse_rest` is the rest of a Parse that read_parse_head() accepted.
+  SharedStatement intern(Bytes parse_rest);
 
- private:
+  // Forgets what nobody holds any more. intern() does so by itself each time that the catalog has doubled;
+  // who has to know exactly, or to make room, calls it before.
   void sweep();
 
-  Hash hash_;
-  std::unordered_multimap<std::size_t, std::weak_ptr<PreparedStatement>> statements_;
-  std::size_t sweep_at_ = 1024;
-};
+  // Statements and their bytes, with those that nobody holds and that are not swept yet.
+  std::size_t size() const { return statements_.size(); }
+  std::size_t bytes() const { return bytes_; }
 
-// The statements that one server has, each with the number that is its name there; the one used longest ago
-// is the first to go.
-class ServerStatements {
- public:
-  struct Entry {
-    StatementPtr statement;
-    std::uint64_t id;
-  };
-
-  ServerStatements() = default;
-  ServerStatements(const ServerStatements&) = delete;
-  ServerStatements& operator=(const ServerStatements&) = delete;
-  ~ServerStatements() { clear(); }
-
-  // 0 when it does not have it. Counts as a use.
-  std::uint64_t find(const PreparedStatement& statement);
-  // It has none of this text yet.
-  void insert(StatementPtr statement, std::uint64_t id);
-  // Whatever it was called.
-  void erase(const PreparedStatement& statement);
-  // There is one.
-  const Entry& oldest() const { return order_.back(); }
-  std::size_t size() const { return order_.size(); }
-  // The most recently used one first.
-  const std::list<Entry>& entries() const { return order_; }
-  // The numbers of all that it had.
-  std::vector<std::uint64_t> clear();
-  // Forgets those for whose number `wanted` is false.
-  template <class Wanted>
-  void keep(Wanted wanted) {
-    for (auto it = order_.begin(); it != order_.end();) {
-      const auto entry = it++;
-      if (wanted(entry->id)) continue;
-      const StatementPtr statement = entry->statement;
-      erase(*statement);
-    }
+  template <class Function>
+  void for_each(Function function) const {
+    for (const auto& [text, statement] : statements_) function(*statement);
   }
 
  private:
-  std::list<Entry> order_;
-  std::unordered_map<const PreparedStatement*, std::list<Entry>::iterator> places_;
-};
-
-// The names that one client has given, "" for the unnamed statement. A change is pending, under the number of
-// the request that makes it, until the server has confirmed it; what follows in the pipeline sees it already.
-class ClientStatements {
- public:
-  ClientStatements() = default;
-  ClientStatements(const ClientStatements&) = delete;
-  ClientStatements& operator=(const ClientStatements&) = delete;
-  ~ClientStatements() { clear(); }
-
-  // As seen by a request that comes behind all that are pending; null if there is none of this name.
-  StatementPtr find(Bytes name) const;
-  void define(std::uint64_t sequence, Bytes name, StatementPtr statement);
-  void close(std::uint64_t sequence, Bytes name);
-  // The oldest pending change has been made, or will never be; numbers come in order.
-  void settle(std::uint64_t sequence, bool made);
-  // At once, and nothing pending of it is left.
-  void drop_unnamed();
-  // All that is not pending, or one of it.
-  void clear();
-  void forget(const std::string& name);
-
-  std::size_t count() const { return guts_ ? guts_->names.size() : 0; }
-  std::size_t bytes() const { return guts_ ? guts_->bytes : 0; }
-
- private:
-  struct Change {
-    std::uint64_t sequence;
-    std::string name;
-    StatementPtr statement;  // null: closed
-  };
-  struct Guts {
-    std::unordered_map<std::string, StatementPtr> names;
-    std::vector<Change> pending;
-    std::size_t bytes = 0;
+  struct Hasher {
+    HashKey key;
+    Hash hash;
+    std::size_t operator()(Bytes text) const { return hash(key, text); }
   };
 
-  void apply(const std::string& name, StatementPtr statement);
-
-  std::unique_ptr<Guts> guts_;  // null while there is nothing: most clients are idle
+  std::unordered_map<Bytes, SharedStatement, Hasher> statements_;  // keys are the statements' own texts
+  std::size_t bytes_ = 0;
+  std::size_t sweep_at_ = 64;
+  std::size_t sweep_at_bytes_ = std::size_t{1} << 20;
 };
+
+// "pgweir_17": what a statement is called on a server.
+std::string statement_name(std::uint64_t id);
 
 }  // namespace pgweir

@@ -171,6 +171,8 @@ void ClientSession::relay(const Piece& piece) {
       return server.statements().describe(*this, piece);
     case 'C':
       return server.statements().close(*this, piece);
+    case 'E':
+      return server.statements().execute(*this, piece);
     default:
       server.forward(piece);
   }
@@ -185,7 +187,7 @@ void ClientSession::relay_query(const Piece& piece) {
   } else {
     server.watch_everything();
   }
-  if (!server.statements().query(*this, piece, effects)) server.forward(piece);
+  server.statements().query(*this, piece, effects);
 }
 
 // ---- a BEGIN that no server has seen ----
@@ -216,7 +218,6 @@ void ClientSession::answer_transaction_command(PlainTransaction kind) {
       break;
   }
   if (kind != PlainTransaction::begin && !failed) ++pool_->transactions_saved;
-  statements_.drop_unnamed();
   Writer message;
   write_command_complete(message, tag);
   engine_.send_copy(*this, message.view());

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "pool/wait_queue.h"
+#include "protocol/client_statements.h"
 #include "protocol/framer.h"
 #include "protocol/sql_commands.h"
 #include "proxy/session/connection.h"

@@ -206,8 +206,10 @@ void ServerSession::serve(const Piece& piece) {
   }
   if (!piece.last) return;
   if (piece.type == 'C')
-    statements_.command_completed(client_, piece.body.substr(0, piece.body.find('\0')), verdict_.sequence);
-  statements_.settle(client_, ledger_.front_sequence(), verdict_.completed ? verdict_.sequence : 0);
+    statements_.command_completed(piece.body.substr(0, piece.body.find('\0')), verdict_.sequence);
+  statements_.settle(client_, {.front = ledger_.front_sequence(),
+                               .completed = verdict_.completed ? verdict_.sequence : 0,
+                               .failed = piece.type == 'E' ? verdict_.sequence : 0});
   supply();
   switch (piece.type) {
     case 'D':
@@ -481,7 +483,7 @@ void ServerSession::supply() {
   if (in_message_) return;
   while (const auto request = ledger_.take_supply()) {
     const std::uint64_t sequence = ledger_.front_sequence() - 1;
-    statements_.settle(client_, sequence + 1, sequence);
+    statements_.settle(client_, {.front = sequence + 1, .completed = sequence});
     if (client_ == nullptr) continue;
     client_->deliver_constant(*request == Request::parse ? parse_complete : close_complete);
   }

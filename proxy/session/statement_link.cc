@@ -14,11 +14,13 @@ namespace pgweir {
 
 namespace {
 
-constexpr Bytes prefix = "pgweir_";
 // A name that no statement has: clients' names of this beginning are never sent.
+constexpr Bytes prefix = "pgweir_";
 constexpr Bytes no_statement = "pgweir_none";
 
-std::string server_name(std::uint64_t id) { return std::string(prefix) + std::to_string(id); }
+bool drops_all(const SqlEffects& effects) {
+  return effects.has(SqlEffect::deallocate_all) || effects.has(SqlEffect::discard_all);
+}
 
 ErrorText missing(Bytes name) {
   return {"26000",
@@ -32,6 +34,11 @@ ErrorText missing(Bytes name) {
 Bytes body_of(const Piece& piece) { return piece.raw.substr(5); }
 
 }  // namespace
+
+StatementLink::StatementLink(WorkerEngine& engine, ServerSession& server)
+    : engine_(engine),
+      server_(server),
+      statements_(static_cast<std::size_t>(engine.settings().pool.max_prepared_statements)) {}
 
 // ---- from the client ----
 
@@ -47,7 +54,7 @@ void StatementLink::parse(ClientSession& client, const Piece& piece) {
       (limits.max_prepared_statements == 0 && !head->statement.empty())) {
     return parse_untracked(client, piece);
   }
-  StatementPtr statement = engine_.statements().intern(head->rest);
+  SharedStatement statement = engine_.statements().intern(head->rest);
   if (auto refusal = server_.watch(statement->effects(), statement->query()))
     return provoke(std::move(*refusal));
   ClientStatements& names = client.statements();
@@ -56,11 +63,11 @@ void StatementLink::parse(ClientSession& client, const Piece& piece) {
         {"42P05", "prepared statement \"" + std::string(head->statement) + "\" already exists", {}, {}});
   }
   if (!head->statement.empty() &&
-      (names.count() >= static_cast<std::size_t>(limits.max_client_prepared_statements) ||
+      (names.size() >= static_cast<std::size_t>(limits.max_client_prepared_statements) ||
        names.bytes() + statement->bytes() > static_cast<std::size_t>(limits.max_client_prepared_memory))) {
     return provoke(
         refusal_text(Refusal::too_many_statements, "too many prepared statements",
-                     std::to_string(names.count()) + " statements of " + std::to_string(names.bytes()) +
+                     std::to_string(names.size()) + " statements of " + std::to_string(names.bytes()) +
                          " bytes are prepared.",
                      "Let the application close statements, or raise max_client_prepared_statements or "
                      "max_client_prepared_memory."));
@@ -70,8 +77,8 @@ void StatementLink::parse(ClientSession& client, const Piece& piece) {
     sequence = server_.forward(piece);
     ++server_.totals().server_parse_count;
     unnamed_here_ = true;
-  } else if (statements_.find(*statement) != 0 && !server_.transaction_failed()) {
-    ++statement->parses_avoided;
+  } else if (statements_.use(*statement) && !server_.transaction_failed()) {
+    ++statement->uses.parses_avoided;
     sequence = server_.note('P', Reply::supply);
   } else {
     sequence = prepare(statement, Reply::forward);
@@ -83,24 +90,29 @@ void StatementLink::parse(ClientSession& client, const Piece& piece) {
 
 // What is too large to be kept, or not to be kept, stays on this server, and so does its client.
 void StatementLink::parse_untracked(ClientSession& client, const Piece& piece) {
+  bool raw_unnamed = false;
   if (body_of(piece).starts_with('\0')) {
-    client.statements().drop_unnamed();
     unnamed_here_ = true;
+    raw_unnamed = client.statements().find("") != nullptr;
   } else {
     server_.watch(StateKind::prepared);
   }
   ++server_.totals().server_parse_count;
   server_.watch_everything();
-  server_.forward(piece);
+  const std::uint64_t sequence = server_.forward(piece);
+  if (!raw_unnamed || sequence == 0) return;
+  client.statements().close(sequence, "");
+  changes_.push_back({.sequence = sequence, .kind = Kind::of_client, .statement = nullptr});
 }
 
 void StatementLink::bind(ClientSession& client, const Piece& piece) {
   const auto head = read_bind_head(body_of(piece));
+  clears_ = false;
   if (!head || server_.ledger().skipping()) {
     server_.forward(piece);
     return;
   }
-  const StatementPtr statement = client.statements().find(head->statement);
+  const SharedStatement statement = client.statements().find(head->statement);
   if (!statement) {
     if (is_taken(head->statement) && !(head->statement.empty() && unnamed_here_))
       return provoke(missing(head->statement));
@@ -109,7 +121,8 @@ void StatementLink::bind(ClientSession& client, const Piece& piece) {
   }
   if (auto refusal = server_.watch(statement->effects(), statement->query()))
     return provoke(std::move(*refusal));
-  ++statement->uses;
+  ++statement->uses.executions;
+  clears_ = drops_all(statement->effects());
   if (head->statement.empty()) {
     if (!unnamed_here_) prepare_unnamed(*statement);
     server_.forward(piece);
@@ -138,7 +151,7 @@ void StatementLink::describe(ClientSession& client, const Piece& piece) {
     server_.forward(piece);
     return;
   }
-  const StatementPtr statement = client.statements().find(target->name);
+  const SharedStatement statement = client.statements().find(target->name);
   if (!statement) {
     if (is_taken(target->name) && !(target->name.empty() && unnamed_here_))
       return provoke(missing(target->name));
@@ -185,29 +198,53 @@ void StatementLink::close(ClientSession& client, const Piece& piece) {
   server_.supply();
 }
 
-bool StatementLink::query(ClientSession& client, const Piece& piece, const SqlEffects& effects) {
-  // PostgreSQL drops the unnamed statement when it gets a Query.
-  unnamed_here_ = false;
-  client.statements().drop_unnamed();
-  if (server_.ledger().skipping() || server_.ledger().uncertain()) return false;
-  // Statements that may be gone are prepared anew, under new names.
-  if (effects.has(SqlEffect::deallocate_all) || effects.has(SqlEffect::discard_all)) {
-    for (const std::uint64_t id : statements_.clear()) leftover_.push_back(id);
+void StatementLink::execute(ClientSession& client, const Piece& piece) {
+  const std::uint64_t sequence = server_.forward(piece);
+  if (sequence == 0 || !clears_) return;
+  client.statements().clear_all(sequence);
+  changes_.push_back({.sequence = sequence, .kind = Kind::by_tag, .statement = nullptr});
+}
+
+void StatementLink::query(ClientSession& client, const Piece& piece, const SqlEffects& effects) {
+  ClientStatements& names = client.statements();
+  const bool tracked = !server_.ledger().skipping() && !server_.ledger().uncertain();
+  unnamed_here_ = clears_ = false;
+  if (tracked && effects.has(SqlEffect::deallocate_one) && piece.last) {
+    const auto sql = read_query(body_of(piece));
+    const auto name = sql ? deallocate_name(*sql) : std::nullopt;
+    const SharedStatement statement = name ? names.find(*name) : nullptr;
+    if (statement) return deallocate(client, *name, statement);
   }
-  if (!effects.has(SqlEffect::deallocate_one) || !piece.last) return false;
-  const auto sql = read_query(body_of(piece));
-  const auto name = sql ? deallocate_name(*sql) : std::nullopt;
-  const StatementPtr statement = name ? client.statements().find(*name) : nullptr;
-  if (!statement) return false;
-  const std::string text = ensure(statement);
-  const std::uint64_t id = statements_.find(*statement);
+  // Statements that may be gone are prepared anew, under new names.
+  if (tracked && drops_all(effects)) {
+    while (const auto entry = statements_.oldest()) {
+      leftover_.push_back(entry->id);
+      statements_.erase(*entry->statement);
+    }
+  }
+  const std::uint64_t sequence = server_.forward(piece);
+  if (sequence == 0) return;
+  if (drops_all(effects) && !names.empty()) {
+    names.clear_all(sequence);
+    changes_.push_back({.sequence = sequence, .kind = Kind::by_tag, .statement = nullptr});
+  } else if (names.find("")) {
+    // PostgreSQL drops the unnamed statement when it gets a Query.
+    names.close(sequence, "");
+    changes_.push_back({.sequence = sequence, .kind = Kind::of_client, .statement = nullptr});
+  }
+}
+
+// DEALLOCATE of a client's name: what has that name is another client's as well, under a name of pgweir's.
+void StatementLink::deallocate(ClientSession& client, const std::string& name,
+                               const SharedStatement& statement) {
+  const std::string on_server = ensure(statement);
+  statements_.erase(*statement);
   const std::uint64_t sequence = server_.note('Q', Reply::forward);
-  changes_.push_back(
-      {.sequence = sequence, .kind = Kind::deallocate, .statement = statement, .id = id, .name = *name});
+  client.statements().close(sequence, name);
+  changes_.push_back({.sequence = sequence, .kind = Kind::by_tag, .statement = nullptr});
   Writer out;
-  write_query(out, "DEALLOCATE \"" + text + "\"");
+  write_query(out, "DEALLOCATE \"" + on_server + "\"");
   server_.send(out.view(), {});
-  return true;
 }
 
 void StatementLink::provoke(ErrorText error) {
@@ -221,15 +258,14 @@ void StatementLink::provoke(ErrorText error) {
 
 bool StatementLink::is_taken(Bytes name) { return name.empty() || name.starts_with(prefix); }
 
-std::string StatementLink::ensure(const StatementPtr& statement) {
-  const std::uint64_t id = statements_.find(*statement);
-  if (id != 0) return server_name(id);
+std::string StatementLink::ensure(const SharedStatement& statement) {
+  if (const auto id = statements_.use(*statement)) return statement_name(*id);
   if (server_.ledger().uncertain() || planted(Bug::forget_statement)) return {};
   prepare(statement, Reply::swallow_unless_error);
-  return server_name(statements_.find(*statement));
+  return statement_name(*statements_.find(*statement));
 }
 
-std::uint64_t StatementLink::prepare(const StatementPtr& statement, Reply reply) {
+std::uint64_t StatementLink::prepare(const SharedStatement& statement, Reply reply) {
   make_room();
   const std::uint64_t id = engine_.next_statement_id();
   const std::uint64_t sequence = server_.note('P', reply);
@@ -237,7 +273,7 @@ std::uint64_t StatementLink::prepare(const StatementPtr& statement, Reply reply)
   statements_.insert(statement, id);
   changes_.push_back({.sequence = sequence, .kind = Kind::prepare, .statement = statement, .id = id});
   Writer out;
-  out.begin('P').cstring(server_name(id)).bytes(statement->parse_rest()).end();
+  out.begin('P').cstring(statement_name(id)).bytes(statement->parse_rest()).end();
   server_.send(out.view(), {});
   return sequence;
 }
@@ -253,18 +289,18 @@ void StatementLink::prepare_unnamed(const PreparedStatement& statement) {
 }
 
 void StatementLink::make_room() {
-  const auto most = static_cast<std::size_t>(engine_.settings().pool.max_prepared_statements);
-  while (statements_.size() >= most && statements_.size() > 0) {
-    const StatementPtr victim = statements_.oldest().statement;
-    leftover_.push_back(statements_.oldest().id);
-    statements_.erase(*victim);
-    engine_.count_evicted_statement();
+  statements_.set_most(static_cast<std::size_t>(engine_.settings().pool.max_prepared_statements));
+  while (statements_.full() && statements_.size() > 0) {
+    const auto victim = statements_.oldest();
+    leftover_.push_back(victim->id);
+    ++victim->statement->uses.evictions;
+    statements_.erase(*victim->statement);
   }
   for (const std::uint64_t id : leftover_) {
     const std::uint64_t sequence = server_.note('C', Reply::swallow);
     changes_.push_back({.sequence = sequence, .kind = Kind::drop, .statement = nullptr, .id = id});
     Writer out;
-    write_close(out, {'S', server_name(id)});
+    write_close(out, {'S', statement_name(id)});
     server_.send(out.view(), {});
   }
   leftover_.clear();
@@ -280,30 +316,33 @@ const ErrorText* StatementLink::instead(std::uint64_t sequence) const {
   return nullptr;
 }
 
-void StatementLink::command_completed(ClientSession* client, Bytes tag, std::uint64_t sequence) {
-  if (tag == "DISCARD ALL" || tag == "DEALLOCATE ALL") {
-    // What was sent behind it is prepared after it.
-    if (client != nullptr) client->statements().clear();
-    statements_.keep([&](std::uint64_t id) {
-      return std::any_of(changes_.begin(), changes_.end(), [id](const Change& change) {
-        return change.kind == Kind::prepare && change.id == id;
-      });
-    });
-    leftover_.clear();
-    return;
+void StatementLink::command_completed(Bytes tag, std::uint64_t sequence) {
+  const bool all = tag == "DISCARD ALL" || tag == "DEALLOCATE ALL";
+  if (!all && tag != "DEALLOCATE") return;
+  for (Change& change : changes_) {
+    if (change.kind == Kind::by_tag && change.sequence == sequence) change.done = true;
   }
-  if (tag != "DEALLOCATE" || changes_.empty()) return;
-  const Change& change = changes_.front();
-  if (change.kind != Kind::deallocate || change.sequence != sequence) return;
-  if (statements_.find(*change.statement) == change.id) statements_.erase(*change.statement);
-  if (client != nullptr) client->statements().forget(change.name);
+  if (!all) return;
+  // What is on its way comes after it.
+  const auto on_its_way = [this](std::uint64_t id) {
+    return std::any_of(changes_.begin(), changes_.end(), [id](const Change& change) {
+      return change.kind == Kind::prepare && change.id == id;
+    });
+  };
+  std::vector<ServerStatements::Entry> kept;
+  while (const auto entry = statements_.oldest()) {
+    if (on_its_way(entry->id)) kept.push_back(*entry);
+    statements_.erase(*entry->statement);
+  }
+  for (auto& entry : kept) statements_.insert(std::move(entry.statement), entry.id);
+  leftover_.clear();
 }
 
-void StatementLink::settle(ClientSession* client, std::uint64_t front, std::uint64_t completed) {
-  while (!changes_.empty() && changes_.front().sequence < front) {
+void StatementLink::settle(ClientSession* client, const Settled& settled) {
+  while (!changes_.empty() && changes_.front().sequence < settled.front) {
     const Change change = std::move(changes_.front());
     changes_.pop_front();
-    const bool made = change.sequence == completed || planted(Bug::trust_failed_parse);
+    const bool made = change.sequence == settled.completed || planted(Bug::trust_failed_parse);
     switch (change.kind) {
       case Kind::prepare:
         if (!made && statements_.find(*change.statement) == change.id) statements_.erase(*change.statement);
@@ -312,25 +351,39 @@ void StatementLink::settle(ClientSession* client, std::uint64_t front, std::uint
         if (!made) leftover_.push_back(change.id);
         break;
       case Kind::of_client:
-        if (client != nullptr) client->statements().settle(change.sequence, made);
+      case Kind::by_tag:
+        if (client == nullptr) break;
+        if (made && (change.done || change.kind == Kind::of_client)) {
+          client->statements().confirm(change.sequence);
+        } else if (change.sequence == settled.failed) {
+          client->statements().fail(change.sequence);
+        } else {
+          client->statements().skip(change.sequence);
+        }
         break;
       case Kind::provoke:
-      case Kind::deallocate:
         break;
     }
   }
 }
 
+void StatementLink::adopt(SharedStatement statement, std::uint64_t id) {
+  statements_.insert(std::move(statement), id);
+}
+
 std::vector<std::pair<std::string, std::uint64_t>> StatementLink::pack() const {
   std::vector<std::pair<std::string, std::uint64_t>> packed;
-  for (auto it = statements_.entries().rbegin(); it != statements_.entries().rend(); ++it)
-    packed.emplace_back(it->statement->parse_rest(), it->id);
+  statements_.for_each([&](const PreparedStatement& statement, std::uint64_t id) {
+    packed.emplace_back(statement.parse_rest(), id);
+  });
   return packed;
 }
 
 void StatementLink::unlinked() {
   unnamed_here_ = false;
-  std::erase_if(changes_, [](const Change& change) { return change.kind == Kind::of_client; });
+  std::erase_if(changes_, [](const Change& change) {
+    return change.kind == Kind::of_client || change.kind == Kind::by_tag;
+  });
 }
 
 }  // namespace pgweir

@@ -15,8 +15,8 @@
 
 #include "protocol/framer.h"
 #include "protocol/ledger.h"
+#include "protocol/server_statements.h"
 #include "protocol/sql_scanner.h"
-#include "protocol/statements.h"
 #include "proxy/session/pool_entry.h"
 
 namespace pgweir {
@@ -27,10 +27,10 @@ class WorkerEngine;
 
 class StatementLink {
  public:
-  StatementLink(WorkerEngine& engine, ServerSession& server) : engine_(engine), server_(server) {}
+  StatementLink(WorkerEngine& engine, ServerSession& server);
 
   // ---- the link ----
-  void joined() { unnamed_here_ = false; }
+  void joined() { unnamed_here_ = clears_ = false; }
   // The client has nothing on its way any more, or is gone.
   void unlinked();
 
@@ -39,40 +39,50 @@ class StatementLink {
   void bind(ClientSession& client, const Piece& piece);
   void describe(ClientSession& client, const Piece& piece);
   void close(ClientSession& client, const Piece& piece);
-  // A query string. True when it has been sent in another wording.
-  bool query(ClientSession& client, const Piece& piece, const SqlEffects& effects);
+  void execute(ClientSession& client, const Piece& piece);
+  // A query string, with what it does; sends it.
+  void query(ClientSession& client, const Piece& piece, const SqlEffects& effects);
   // Makes the server refuse, in the client's place in the order; the client is told `error`.
   void provoke(ErrorText error);
 
   // ---- from the server ----
   // What the client is told instead of the server's error about this entry; null: the server's error.
   const ErrorText* instead(std::uint64_t sequence) const;
-  void command_completed(ClientSession* client, Bytes tag, std::uint64_t sequence);
-  // Entries before `front` are done with; of these, `completed` was answered (0: none), the others will never
-  // be.
-  void settle(ClientSession* client, std::uint64_t front, std::uint64_t completed);
+  void command_completed(Bytes tag, std::uint64_t sequence);
+  // Entries before `front` are done with: `completed` was answered, or `failed`, and the others never ran.
+  // Numbers are 0 for none.
+  struct Settled {
+    std::uint64_t front = 0, completed = 0, failed = 0;
+  };
+  void settle(ClientSession* client, const Settled& settled);
 
-  const ServerStatements& statements() const { return statements_; }
   // For a server that moves to another worker, and there: the one used last comes last.
   std::vector<std::pair<std::string, std::uint64_t>> pack() const;
-  void adopt(StatementPtr statement, std::uint64_t id) { statements_.insert(std::move(statement), id); }
+  void adopt(SharedStatement statement, std::uint64_t id);
 
  private:
-  enum class Kind : std::uint8_t { prepare, drop, of_client, provoke, deallocate };
+  enum class Kind : std::uint8_t {
+    prepare,    // the server gets a statement
+    drop,       // the server loses one
+    of_client,  // the client's names change
+    by_tag,     // the same, if a command tag says so
+    provoke,    // an error
+  };
   // Something that becomes true, or does not, with the answer to an entry of the ledger.
   struct Change {
     std::uint64_t sequence;
     Kind kind;
-    StatementPtr statement;
-    std::uint64_t id = 0;   // of the statement on the server
-    std::string name = {};  // deallocate: the client's name
-    ErrorText error = {};   // provoke
+    SharedStatement statement;
+    std::uint64_t id = 0;  // of the statement on the server
+    bool done = false;     // by_tag: it has come
+    ErrorText error = {};  // provoke
   };
 
+  void deallocate(ClientSession& client, const std::string& name, const SharedStatement& statement);
   void parse_untracked(ClientSession& client, const Piece& piece);
   // The name of the statement on the server, which has it or is about to; empty when that cannot be said.
-  std::string ensure(const StatementPtr& statement);
-  std::uint64_t prepare(const StatementPtr& statement, Reply reply);
+  std::string ensure(const SharedStatement& statement);
+  std::uint64_t prepare(const SharedStatement& statement, Reply reply);
   void prepare_unnamed(const PreparedStatement& statement);
   void make_room();
   // Whatever a client calls so, it is none of pgweir's statements.
@@ -84,6 +94,7 @@ class StatementLink {
   std::deque<Change> changes_;
   std::vector<std::uint64_t> leftover_;  // ids that the server still has and nobody uses: to be closed
   bool unnamed_here_ = false;            // the server's unnamed statement is the present client's
+  bool clears_ = false;                  // the portal that was bound last drops all statements
 };
 
 }  // namespace pgweir

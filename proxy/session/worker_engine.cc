@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 
 #include "pool/placement.h"
 #include "proxy/session/client_login.h"
@@ -11,6 +12,16 @@
 
 namespace pgweir {
 
+namespace {
+
+HashKey random_hash_key(Host& host) {
+  std::array<char, sizeof(HashKey)> bytes{};
+  host.random(bytes);
+  return std::bit_cast<HashKey>(bytes);
+}
+
+}  // namespace
+
 WorkerEngine::WorkerEngine(WorkerId id, int workers, Host& host, std::shared_ptr<const Settings> settings,
                            std::string process_secret, Instant now)
     : id_(id),
@@ -18,6 +29,7 @@ WorkerEngine::WorkerEngine(WorkerId id, int workers, Host& host, std::shared_ptr
       host_(host),
       settings_(std::move(settings)),
       now_(now),
+      statements_(random_hash_key(host)),
       credentials_(std::move(process_secret)) {}
 
 WorkerEngine::~WorkerEngine() {

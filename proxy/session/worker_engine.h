@@ -46,7 +46,6 @@ class WorkerEngine {
   std::uint64_t next_statement_id() {
     return ++statement_ids_ * static_cast<std::uint64_t>(workers_) + id_.value;
   }
-  void count_evicted_statement() { ++evicted_statements_; }
   Credentials& credentials() { return credentials_; }
   bool draining() const { return draining_; }
 
@@ -150,7 +149,7 @@ class WorkerEngine {
   ParameterCatalog parameters_;
   SharedParameters no_parameters_ = parameters_.intern(Parameters());
   StatementCatalog statements_;
-  std::uint64_t statement_ids_ = 0, evicted_statements_ = 0;
+  std::uint64_t statement_ids_ = 0;
   Credentials credentials_;
 
   ConnectionTable connections_;
