@@ -42,7 +42,7 @@ TEST_CASE("a query inside a transaction is cancelled and fails the transaction")
   const Postgres& postgres = shared_postgres();
   const PgweirProcess pgweir(with_pool_of(2));
   PgConnection client = pgweir.connect();
-  client.must("begin");
+  client.must("begin; select 1");
   client.send("select pg_sleep(601)");
   REQUIRE(running(postgres, "select pg_sleep(601)"));
   client.cancel();
@@ -56,7 +56,7 @@ TEST_CASE("a client that waits for a server is answered with 57014 and stays con
   const PgweirProcess pgweir(with_pool_of(1));
   PgConnection holder = pgweir.connect();
   PgConnection waiting = pgweir.connect();
-  holder.must("begin");
+  holder.must("begin; select 1");
   waiting.send("select 1");
   REQUIRE(waiting_clients(pgweir, 1));
   waiting.cancel();

@@ -36,7 +36,7 @@ TEST_CASE("SHOW POOLS, CLIENTS and SERVERS tell who is linked to whom") {
   const PgweirProcess pgweir(setup);
   PgConnection busy = pgweir.connect("application_name=busy");
   PgConnection idle = pgweir.connect("application_name=idle");
-  busy.must("begin");
+  busy.must("begin; select 1");
   const std::string pid = busy.value("select pg_backend_pid()");
   idle.must("select 1");
 
@@ -71,7 +71,7 @@ TEST_CASE("SHOW STATS counts transactions and queries") {
   const PgweirProcess pgweir{PgweirSetup(shared_postgres())};
   PgConnection client = pgweir.connect();
   for (int i = 0; i < 10; ++i) client.must("select 1");
-  client.must("begin");
+  client.must("begin; select 1");
   for (int i = 0; i < 5; ++i) client.must("select 1");
   client.must("commit");
 
@@ -118,7 +118,7 @@ TEST_CASE("the console works while every server is taken") {
   const PgweirProcess pgweir(setup);
   PgConnection holder = pgweir.connect();
   PgConnection waiting = pgweir.connect();
-  holder.must("begin");
+  holder.must("begin; select 1");
   waiting.send("select 1");
   REQUIRE(waiting_clients(pgweir, 1));
   const PgResult pools = pgweir.console_exec("SHOW POOLS");

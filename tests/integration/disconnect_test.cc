@@ -22,7 +22,7 @@ TEST_CASE("the transaction of a client that vanished is rolled back, and its ser
   std::string pid;
   for (int round = 0; round < 5; ++round) {
     PgConnection client = pgweir.connect();
-    client.must("begin");
+    client.must("begin; select 1");
     client.must("insert into rows values (1, 'lost')");
     const std::string now = client.value("select pg_backend_pid()");
     if (!pid.empty()) CHECK(now == pid);
@@ -81,7 +81,7 @@ TEST_CASE("a client that vanishes while it waits leaves the queue") {
   shared_postgres();
   const PgweirProcess pgweir(with_pool_of_one());
   PgConnection holder = pgweir.connect();
-  holder.must("begin");
+  holder.must("begin; select 1");
   PgConnection waiting = pgweir.connect();
   waiting.send("insert into rows values (1, 'nobody')");
   REQUIRE(waiting_clients(pgweir, 1));
@@ -97,7 +97,7 @@ TEST_CASE("half a message and then silence harms nobody") {
   for (int round = 0; round < 5; ++round) {
     WireClient client(pgweir.port());
     client.login("postgres", "postgres");
-    client.send_raw(wire_message('Q', std::string("begin") + '\0'));
+    client.send_raw(wire_message('Q', std::string("begin; select 1") + '\0'));
     while (client.read().type != 'Z') continue;
     client.send_raw(wire_message('Q', std::string("select 'unfinished'") + '\0').substr(0, 12));
     client.close();

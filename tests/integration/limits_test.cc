@@ -30,7 +30,7 @@ TEST_CASE("a client that waits longer than query_wait_timeout gets an error and 
   const PgweirProcess pgweir(setup);
   PgConnection holder = pgweir.connect();
   PgConnection waiting = pgweir.connect();
-  holder.must("begin");
+  holder.must("begin; select 1");
 
   const PgResult result = waiting.exec("select 1");
   CHECK(result.severity() == "ERROR");
@@ -51,8 +51,8 @@ TEST_CASE("max_db_connections holds over the pools of all users") {
   PgConnection one = pgweir.connect();
   PgConnection two = pgweir.connect("user=trust_user");
   PgConnection three = pgweir.connect();
-  one.must("begin");
-  two.must("begin");
+  one.must("begin; select 1");
+  two.must("begin; select 1");
   three.send("select pg_backend_pid()");
   REQUIRE(waiting_clients(pgweir, 1));
   CHECK(postgres.backends() == 2);

@@ -44,7 +44,7 @@ TEST_CASE("a pool grows to its size when that many clients have a transaction op
   const Postgres& postgres = shared_postgres();
   const PgweirProcess pgweir(with_pool_of(5));
   std::vector<PgConnection> clients = connect_many(pgweir, 5);
-  for (PgConnection& client : clients) client.must("begin");
+  for (PgConnection& client : clients) client.must("begin; select 1");
 
   const std::vector<int> pids = ask_backend_pids(clients);
   CHECK(std::set<int>(pids.begin(), pids.end()).size() == 5);
@@ -56,7 +56,7 @@ TEST_CASE("a transaction keeps its server, and gives it to the client that waits
   shared_postgres();
   const PgweirProcess pgweir(with_pool_of(2));
   std::vector<PgConnection> clients = connect_many(pgweir, 3);
-  for (int i : {0, 1}) clients[static_cast<std::size_t>(i)].must("begin");
+  for (int i : {0, 1}) clients[static_cast<std::size_t>(i)].must("begin; select 1");
   const std::string first = clients[0].value("select pg_backend_pid()");
   const std::string second = clients[1].value("select pg_backend_pid()");
   CHECK(first != second);
@@ -77,7 +77,7 @@ TEST_CASE("clients that wait are served in the order in which they came") {
   shared_postgres().run("drop sequence if exists turns; create sequence turns");
   const PgweirProcess pgweir(with_pool_of(1));
   PgConnection holder = pgweir.connect();
-  holder.must("begin");
+  holder.must("begin; select 1");
   std::vector<PgConnection> waiting = connect_many(pgweir, 5);
   for (std::size_t i = 0; i < waiting.size(); ++i) {
     waiting[i].send("select nextval('turns')");
@@ -94,7 +94,7 @@ TEST_CASE("each database and user has a pool of its own") {
   PgConnection one = pgweir.connect();
   PgConnection other_user = pgweir.connect("user=trust_user");
   PgConnection other_database = pgweir.connect("dbname=template1");
-  one.must("begin");
+  one.must("begin; select 1");
   CHECK(other_user.value("select current_user") == "trust_user");
   CHECK(other_database.value("select current_database()") == "template1");
   CHECK(postgres.backends("postgres") == 2);
@@ -109,7 +109,7 @@ TEST_CASE("errors reach the client unchanged and leave it connected") {
   CHECK(client.failure("selct 1") == "42601");
   CHECK(client.failure("select * from nowhere") == "42P01");
   CHECK(client.exec_params("select $1::int", {"x"}).sqlstate() == "22P02");
-  client.must("begin");
+  client.must("begin; select 1");
   CHECK(client.failure("select 1/0") == "22012");
   CHECK(client.transaction() == PQTRANS_INERROR);
   CHECK(client.failure("select 1") == "25P02");

@@ -114,7 +114,7 @@ TEST_CASE("SIGHUP reloads, and a larger pool serves who waits") {
   PgweirProcess pgweir(setup);
   PgConnection holder = pgweir.connect();
   PgConnection next = pgweir.connect();
-  holder.must("begin");
+  holder.must("begin; select 1");
   setup.pool = "default_pool_size = 2\n";
   pgweir.rewrite(setup.text(pgweir.port()));
   pgweir.process().signal(SIGHUP);
@@ -129,7 +129,7 @@ TEST_CASE("SIGTERM lets a transaction finish, and then the process ends") {
   PgweirProcess pgweir{PgweirSetup(postgres)};
   PgConnection client = pgweir.connect();
   PgConnection idle = pgweir.connect();
-  client.must("begin");
+  client.must("begin; select 1");
   client.must("insert into rows values (1, 'kept')");
   pgweir.process().signal(SIGTERM);
   CHECK(eventually([&] {
@@ -147,7 +147,7 @@ TEST_CASE("SIGTERM lets a transaction finish, and then the process ends") {
 TEST_CASE("SIGINT twice ends the process at once, whoever is connected") {
   PgweirProcess pgweir{PgweirSetup(shared_postgres())};
   PgConnection client = pgweir.connect();
-  client.must("begin");
+  client.must("begin; select 1");
   pgweir.process().signal(SIGINT);
   CHECK(eventually([&] { return pgweir.log_contains("draining"); }));
   pgweir.process().signal(SIGINT);

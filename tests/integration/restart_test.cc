@@ -134,7 +134,7 @@ TEST_CASE("a client in a transaction gets a clear error when its server is kille
   PgConnection victim = pgweir.connect();
   PgConnection idle = pgweir.connect();
   idle.must("select 1");
-  victim.must("begin");
+  victim.must("begin; select 1");
   const int pid = std::stoi(victim.value("select pg_backend_pid()"));
 
   Postgres::kill_backend(pid);
@@ -151,7 +151,7 @@ TEST_CASE("pg_terminate_backend ends only the query it meets") {
   const PgweirProcess pgweir(impatient(postgres));
   PgConnection victim = pgweir.connect();
   PgConnection other = pgweir.connect();
-  other.must("begin");
+  other.must("begin; select 1");
   victim.send("select pg_sleep(603)");
   REQUIRE(eventually([&] {
     return postgres.value("select count(*) from pg_stat_activity where query = 'select pg_sleep(603)'") ==
