@@ -93,8 +93,30 @@ void Arbiter::returned(WorkerId worker, const Route& route, int slots, ArbiterOr
   users_[route.user] -= slots;
   if (databases_[route.database] == 0) databases_.erase(route.database);
   if (users_[route.user] == 0) users_.erase(route.user);
+  recall_excess(route, found->second, orders);
   if (found->second.granted == 0 && found->second.wishes.empty()) pools_.erase(found);
   serve_wishes(orders);
+}
+
+void Arbiter::limits_changed(const std::function<SlotLimits(const Route&)>& limits_of,
+                             ArbiterOrders& orders) {
+  for (auto& [route, pool] : pools_) pool.limits = limits_of(route);
+  for (const auto& [route, pool] : pools_) recall_excess(route, pool, orders);
+  serve_wishes(orders);
+}
+
+void Arbiter::recall_excess(const Route& route, const Pool& pool, ArbiterOrders& orders) const {
+  const auto over = [](int limit, int used) { return limit == 0 ? 0 : used - limit; };
+  int excess = std::max({pool.granted - pool.limits.pool - pool.limits.reserve,
+                         over(pool.limits.database, granted_to_database(route.database)),
+                         over(pool.limits.user, granted_to_user(route.user))});
+  for (const auto& [holder, held] : pool.held) {
+    if (excess <= 0) return;
+    if (held == 0) continue;
+    // As if somebody had waited for longer than anybody.
+    orders.recalls.push_back({holder, route, Instant{}, false, holder});
+    --excess;
+  }
 }
 
 void Arbiter::moved(WorkerId from, WorkerId to, const Route& route, ArbiterOrders& orders) {

@@ -6,13 +6,14 @@
 //
 // Invariants:
 //  A1 For every pool, database and user: slots granted <= its limit (after a limit was lowered: no new grant
-//     until enough have come back).
+//     until enough have come back, and what is too much is asked for).
 //  A2 A wish that cannot be granted is kept, and granted in the order of how long its clients have waited.
 //  A3 While a wish is kept, everybody who could give a slot for it has been asked to (a recall): to give one
 //  that
 //     idles, and one that is busy too if he holds at least two more than the one who asks and his clients
 //     have not waited longer. So slots settle where the clients are, and do not wander between equals.
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -57,6 +58,9 @@ class Arbiter {
   void wanted(WorkerId worker, const Route& route, int slots, Instant since, bool reserve,
               const SlotLimits& limits, ArbiterOrders& orders);
   void returned(WorkerId worker, const Route& route, int slots, ArbiterOrders& orders);
+  // There are new settings. Where more is granted than they allow, holders are asked to give it back, one
+  // slot after the other.
+  void limits_changed(const std::function<SlotLimits(const Route&)>& limits_of, ArbiterOrders& orders);
   void moved(WorkerId from, WorkerId to, const Route& route, ArbiterOrders& orders);
 
   int granted(const Route& route) const;
@@ -80,6 +84,7 @@ class Arbiter {
   void grant(const Route& route, Pool& pool, WorkerId worker, Wish& wish, ArbiterOrders& orders);
   void recall(const Route& route, const Pool& pool, WorkerId worker, const Wish& wish,
               ArbiterOrders& orders) const;
+  void recall_excess(const Route& route, const Pool& pool, ArbiterOrders& orders) const;
   void serve_wishes(ArbiterOrders& orders);
   void recall_for_wishes(ArbiterOrders& orders) const;
 

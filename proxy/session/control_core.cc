@@ -39,6 +39,9 @@ class ControlEngine {
     if (!loaded.settings) return reload_reply(false, loaded.report);
     settings_ = std::move(loaded.settings);
     tell_all(NewSettings{settings_});
+    ArbiterOrders orders;
+    arbiter_.limits_changed([this](const Route& route) { return limits_of(route); }, orders);
+    carry_out(orders);
     return reload_reply(true, loaded.report);
   }
 

@@ -159,3 +159,21 @@ TEST_CASE("a client that never logs in is thrown out") {
   while (!last.closed()) last = silent.read();
   CHECK(last.closed());
 }
+
+TEST_CASE("the password of [databases] goes to the server before that of [users]") {
+  const Postgres& postgres = shared_postgres();
+  PgweirSetup setup(postgres);
+  const std::string database = setup.any_database + "dbname = \"postgres\"\n";
+  setup.more = "[databases.with_password]\n" + database + "password = \"secret\"\n" +
+               "[databases.with_both]\n" + database + "user = \"scram_user\"\npassword = \"secret\"\n" +
+               "[databases.with_none]\n" + database +
+               "[users.scram_user]\npassword = \"of another server\"\n"
+               "[users.md5_user]\npassword = \"secret\"\n";
+  const PgweirProcess pgweir(setup);
+  const std::string who = "select current_user";
+  CHECK(pgweir.connect("dbname=with_password user=scram_user").value(who) == "scram_user");
+  CHECK(pgweir.connect("dbname=with_both user=scram_user").value(who) == "scram_user");
+  CHECK(pgweir.connect("dbname=with_both user=md5_user").value(who) == "scram_user");
+  CHECK(pgweir.connect("dbname=with_none user=md5_user").value(who) == "md5_user");
+  CHECK(login_error(pgweir, "dbname=with_none user=scram_user") != "");
+}

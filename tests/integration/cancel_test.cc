@@ -1,6 +1,7 @@
 // A CancelRequest reaches the query that its client runs, and nothing else.
 
 #include <doctest/doctest.h>
+#include <signal.h>
 
 #include <deque>
 
@@ -130,4 +131,46 @@ TEST_CASE("a key that nobody has cancels nothing") {
   }
   lock.must("select pg_advisory_unlock(8)");
   CHECK(client.finish().ok());
+}
+
+TEST_CASE("two cancels of one statement are one for the server, and end with it") {
+  // Nobody takes a new connection while the postmaster stands still.
+  const Postgres postgres;
+  PgweirSetup setup(postgres);
+  setup.pool = "default_pool_size = 1\n";
+  const PgweirProcess pgweir(setup);
+  PgConnection client = pgweir.connect();
+  PgConnection next = pgweir.connect();
+  const int postmaster = std::stoi(postgres.value("select pg_read_file('postmaster.pid', 0, 20)"));
+  client.send("select pg_sleep(603)");
+  REQUIRE(running(postgres, "select pg_sleep(603)"));
+
+  REQUIRE(kill(postmaster, SIGSTOP) == 0);
+  client.cancel();
+  client.cancel();
+  const int cancels = pgweir.pool("sv_active_cancel");
+  next.send("select 'not hit'");
+  const bool waits = waiting_clients(pgweir, 1);
+  kill(postmaster, SIGCONT);
+  CHECK(cancels == 1);
+  CHECK(waits);
+  CHECK(client.finish().sqlstate() == "57014");
+  CHECK(next.finish().ok());
+  CHECK(client.value("select 1") == "1");
+}
+
+TEST_CASE("a cancel goes to where its server is, also when the settings lead elsewhere by now") {
+  const Postgres& postgres = shared_postgres();
+  const Postgres other;
+  PgweirSetup setup = with_pool_of(1);
+  const PgweirProcess pgweir(setup);
+  PgConnection client = pgweir.connect();
+  client.send("select pg_sleep(604)");
+  REQUIRE(running(postgres, "select pg_sleep(604)"));
+  setup.any_database = PgweirSetup(other).any_database;
+  pgweir.rewrite(setup.text(pgweir.port()));
+  REQUIRE(pgweir.console_exec("RELOAD").ok());
+  client.cancel();
+  CHECK(client.finish().sqlstate() == "57014");
+  CHECK(client.value("select setting from pg_settings where name = 'port'") == std::to_string(other.port()));
 }

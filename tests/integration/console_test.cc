@@ -126,3 +126,25 @@ TEST_CASE("the console works while every server is taken") {
   holder.must("commit");
   CHECK(waiting.finish().ok());
 }
+
+TEST_CASE("database names that somebody made up leave no pools behind") {
+  const PgweirProcess pgweir{PgweirSetup(shared_postgres())};
+  const PgConnection client = pgweir.connect();
+  for (int i = 0; i < 40; ++i) {
+    const std::optional<LoginError> error =
+        try_login(pgweir.port(), "postgres", "made_up_" + std::to_string(i));
+    REQUIRE(error);
+    CHECK(error->sqlstate == "3D000");
+  }
+  const auto pools = [&] {
+    const PgResult result = pgweir.console_exec("SHOW POOLS");
+    std::string names;
+    for (int row = 0; row < result.rows(); ++row) {
+      // The console's own row.
+      if (result.value(row, "database") != "pgbouncer") names += result.value(row, "database") + " ";
+    }
+    return names;
+  };
+  eventually([&] { return pools() == "postgres "; });
+  CHECK(pools() == "postgres ");
+}

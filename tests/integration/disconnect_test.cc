@@ -1,6 +1,9 @@
 // Clients that leave without a word.
 
 #include <doctest/doctest.h>
+#include <sys/socket.h>
+
+#include <string>
 
 #include "tests/integration/servers.h"
 
@@ -63,6 +66,48 @@ TEST_CASE("a client that vanishes in COPY leaves no rows") {
   PgConnection next = pgweir.connect();
   CHECK(next.value("select count(*) from rows") == "0");
   CHECK(eventually([&] { return postgres.backends() == 1; }));
+}
+
+TEST_CASE("what a client has left open is not committed, however it leaves") {
+  const Postgres& postgres = shared_postgres();
+  const PgweirProcess pgweir(with_pool_of_one());
+  const std::string nothing(1, '\0');
+  const std::string insert =
+      wire_message('P', nothing + "insert into rows values (1, 'lost')" + nothing + wire_int16(0)) +
+      wire_message('B', std::string(8, '\0')) + wire_message('E', std::string(5, '\0'));
+  const std::string copy = wire_message('Q', std::string("copy rows from stdin") + '\0');
+  const std::string row = wire_message('d', "1\tlost\n");
+  const std::string flush = wire_message('H', "");
+  // What is sent, and how many answers are read before the rest.
+  struct Work {
+    std::string sent;
+    char last_answer;
+    std::string more;
+  };
+  const Work works[] = {{insert, 0, ""},  {insert + flush, 'C', ""}, {copy, 'G', ""},
+                        {copy, 'G', row}, {copy + row, 0, row},      {copy + row + row, 'G', ""}};
+  enum class End { said, closed, reset };
+  for (const Work& work : works) {
+    for (const End end : {End::said, End::closed, End::reset}) {
+      WireClient client(pgweir.port());
+      client.login("postgres", "postgres");
+      client.send_raw(work.sent);
+      while (work.last_answer != 0 && client.read().type != work.last_answer) continue;
+      client.send_raw(work.more + (end == End::said ? wire_message('X', "") : ""));
+      if (end == End::reset) {
+        const linger at_once{.l_onoff = 1, .l_linger = 0};
+        setsockopt(client.descriptor(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+      }
+      client.close();
+      PgConnection next = pgweir.connect();
+      CHECK(next.value("select count(*) from rows") == "0");
+      CHECK(postgres.value("select count(*) from rows") == "0");
+      CHECK(next.transaction() == PQTRANS_IDLE);
+    }
+  }
+  CHECK(postgres.value("select count(*) from rows") == "0");
+  CHECK(eventually([&] { return pgweir.pool("sv_idle") == 1 && pgweir.pool("sv_active") == 0; }));
+  CHECK(postgres.backends() == 1);
 }
 
 TEST_CASE("a client that vanishes while a result is on its way does not disturb the next one") {

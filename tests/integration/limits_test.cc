@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <vector>
+
 #include "tests/integration/servers.h"
 
 using namespace pgweir;
@@ -22,6 +24,58 @@ TEST_CASE("a client beyond max_client_conn is refused with the number, and may c
 
   clients.pop_back();
   CHECK(eventually([&] { return !try_login(pgweir.port(), "postgres", "postgres"); }));
+}
+
+TEST_CASE("max_client_conn is exact after it was raised and lowered under clients") {
+  PgweirSetup setup(shared_postgres());
+  const auto with = [&](int count) {
+    setup.pool = "max_client_conn = " + std::to_string(count) + "\n";
+    return setup;
+  };
+  const PgweirProcess pgweir(with(3));
+  const auto reload = [&](int count) {
+    pgweir.rewrite(with(count).text(pgweir.port()));
+    REQUIRE(pgweir.console_exec("RELOAD").ok());
+  };
+  const auto refused = [&] {
+    const std::optional<LoginError> error = try_login(pgweir.port(), "postgres", "postgres");
+    return error && error->sqlstate == "53300";
+  };
+  std::vector<PgConnection> clients;
+  const auto admit_up_to = [&](std::size_t count) {
+    while (clients.size() < count) clients.push_back(pgweir.connect());
+    CHECK(refused());
+  };
+  // Those that left are counted as gone.
+  const auto leave = [&](std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) clients.pop_back();
+    REQUIRE(eventually([&] {
+      const PgResult lists = pgweir.console_exec("SHOW LISTS");
+      for (int row = 0; row < lists.rows(); ++row) {
+        // The console is a client as well.
+        if (lists.value(row, "list") == "used_clients")
+          return lists.value(row, 1) == std::to_string(clients.size() + 1);
+      }
+      return false;
+    }));
+  };
+
+  admit_up_to(3);
+  reload(5);
+  admit_up_to(5);
+  reload(2);
+  CHECK(refused());
+  for (PgConnection& client : clients) CHECK(client.value("select 1") == "1");
+  leave(2);
+  CHECK(refused());
+  leave(1);
+  CHECK(refused());
+  leave(1);
+  admit_up_to(2);
+  reload(4);
+  admit_up_to(4);
+  leave(4);
+  admit_up_to(4);
 }
 
 TEST_CASE("a client that waits longer than query_wait_timeout gets an error and stays connected") {

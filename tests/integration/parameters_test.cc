@@ -125,3 +125,46 @@ TEST_CASE("an application_name of 63 bytes, with quotes and backslashes, comes t
     while (odd.read().type != 'Z') continue;
   }
 }
+
+TEST_CASE("new clients are told what new servers report") {
+  const Postgres& postgres = shared_postgres();
+  postgres.run("drop role if exists changed; create role changed login");
+  const PgweirProcess pgweir(with_pool_of_one());
+  PgConnection before = pgweir.connect("user=changed");
+  CHECK(before.parameter("IntervalStyle") == "postgres");
+  postgres.run(
+      "alter role changed set IntervalStyle = 'iso_8601'; alter role changed set DateStyle = 'German'");
+  // The server that knows nothing of it goes; the next one reports the new values.
+  postgres.run("select pg_terminate_backend(pid, 10000) from pg_stat_activity where usename = 'changed'");
+  CHECK(eventually([&] { return pgweir.pool("sv_idle") == 0; }));
+  CHECK(before.value("show IntervalStyle") == "postgres");
+
+  PgConnection after = pgweir.connect("user=changed");
+  CHECK(after.parameter("IntervalStyle") == "iso_8601");
+  CHECK(after.parameter("DateStyle") == "German, DMY");
+  CHECK(after.value("select interval '1 day'") == "P1D");
+  CHECK(after.value("select date '2026-12-31'") == "31.12.2026");
+  CHECK(before.value("select interval '1 day'") == "1 day");
+}
+
+TEST_CASE("new clients are told what the servers of a new target report") {
+  const Postgres& postgres = shared_postgres();
+  postgres.run("drop database if exists elsewhere");
+  postgres.run("create database elsewhere");
+  postgres.run("alter database elsewhere set IntervalStyle = 'sql_standard'");
+  PgweirSetup setup = with_pool_of_one();
+  const std::string alias = "[databases.alias]\n" + setup.any_database;
+  setup.more = alias + "dbname = \"postgres\"\n";
+  const PgweirProcess pgweir(setup);
+  PgConnection before = pgweir.connect("dbname=alias");
+  CHECK(before.parameter("IntervalStyle") == "postgres");
+  setup.more = alias + "dbname = \"elsewhere\"\n";
+  pgweir.rewrite(setup.text(pgweir.port()));
+  REQUIRE(pgweir.console_exec("RELOAD").ok());
+
+  PgConnection after = pgweir.connect("dbname=alias");
+  CHECK(after.parameter("IntervalStyle") == "sql_standard");
+  CHECK(after.value("select current_database() || ' ' || current_setting('IntervalStyle')") ==
+        "elsewhere sql_standard");
+  CHECK(before.value("select current_database()") == "elsewhere");
+}

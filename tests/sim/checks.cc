@@ -1,5 +1,7 @@
 #include "tests/sim/checks.h"
 
+#include <algorithm>
+
 namespace pgweir::sim {
 
 void Checks::server_logged_in(const std::string& database, const std::string& user, int of_pool,
@@ -13,6 +15,38 @@ void Checks::server_logged_in(const std::string& database, const std::string& us
   over("pool", of_pool, pool == limits_.pool.end() ? 0 : pool->second);
   over("database of", of_database, limits_.database);
   over("user of", of_user, limits_.user);
+}
+
+void Checks::limits_changed(const ConnectionLimits& limits) {
+  ++counts.reloads;
+  wanted_limits_ = limits;
+  for (const auto& [database, limit] : limits.pool)
+    limits_.pool[database] = std::max(limits_.pool[database], limit);
+}
+
+void Checks::slots_held(const std::map<std::pair<std::string, std::string>, int>& slots, bool all) {
+  std::map<std::string, int> most;
+  for (const auto& [route, count] : slots) {
+    const auto limit = limits_.pool.find(route.first);
+    if (limit == limits_.pool.end()) continue;
+    most[route.first] = std::max(most[route.first], count);
+    need(count <= limit->second, "I3: the workers hold " + std::to_string(count) + " slots of " +
+                                     route.first + "/" + route.second + ", the limit is " +
+                                     std::to_string(limit->second));
+  }
+  if (!all) return;
+  for (auto& [database, limit] : limits_.pool)
+    limit = std::max(wanted_limits_.pool[database], std::min(limit, most[database]));
+}
+
+std::string Checks::over_limit() const {
+  for (const auto& [database, limit] : wanted_limits_.pool) {
+    const int held = limits_.pool.at(database);
+    if (held > limit)
+      return "a pool of " + database + " has up to " + std::to_string(held) + " servers, and should have " +
+             std::to_string(limit);
+  }
+  return {};
 }
 
 void Checks::session_began(int client, int first_serial) {

@@ -19,11 +19,20 @@ struct ConnectionLimits {
 
 class Checks {
  public:
-  Checks(Schedule& schedule, ConnectionLimits limits) : schedule_(schedule), limits_(std::move(limits)) {}
+  Checks(Schedule& schedule, const ConnectionLimits& limits)
+      : schedule_(schedule), limits_(limits), wanted_limits_(limits) {}
 
   // I3: a server connection has logged in; how many there are now, itself included.
   void server_logged_in(const std::string& database, const std::string& user, int of_pool, int of_database,
                         int of_user);
+
+  // The proxy has been given other limits. A pool that has more than that keeps it until it can let go, but
+  // does not grow.
+  void limits_changed(const ConnectionLimits& limits);
+  // I3: the workers hold so many slots for their pools, by database and user. `all`: none is under way.
+  void slots_held(const std::map<std::pair<std::string, std::string>, int>& slots, bool all);
+  // A pool still has more slots than it should, or an empty string.
+  std::string over_limit() const;
 
   // Who a client is now: serials from `first_serial` on belong to its present session.
   void session_began(int client, int first_serial);
@@ -39,7 +48,7 @@ class Checks {
   struct Counts {
     std::uint64_t sessions = 0, transactions = 0, rows = 0, refusals = 0, cancels = 0, faults = 0,
                   lost_sessions = 0;
-    std::uint64_t units = 0, logins_refused = 0;
+    std::uint64_t units = 0, logins_refused = 0, servers_moved = 0, reloads = 0;
   };
   Counts counts;
 
@@ -55,7 +64,8 @@ class Checks {
   }
 
   Schedule& schedule_;
-  ConnectionLimits limits_;
+  ConnectionLimits limits_;         // in force
+  ConnectionLimits wanted_limits_;  // what the latest settings say
   std::map<int, Client> clients_;
 };
 

@@ -93,6 +93,8 @@ void add(Checks::Counts& sum, const Checks::Counts& one) {
   sum.lost_sessions += one.lost_sessions;
   sum.units += one.units;
   sum.logins_refused += one.logins_refused;
+  sum.servers_moved += one.servers_moved;
+  sum.reloads += one.reloads;
 }
 
 bool run_seed(std::uint64_t seed, const Options& options, RunResult& result) {
@@ -138,8 +140,11 @@ int run_seeds(const Options& options) {
       "%llu runs: %llu events, %llu sessions, %llu units of work, %llu transactions with rows, %llu rows\n",
       n(options.to - options.from + 1), n(events), n(sum.sessions), n(sum.units), n(sum.transactions),
       n(sum.rows));
-  std::printf("%llu faults, %llu cancels that hit, %llu refusals, %llu logins refused, %llu sessions lost\n",
-              n(sum.faults), n(sum.cancels), n(sum.refusals), n(sum.logins_refused), n(sum.lost_sessions));
+  std::printf(
+      "%llu faults, %llu cancels that hit, %llu refusals, %llu logins refused, %llu sessions lost, "
+      "%llu reloads, %llu servers moved between workers\n",
+      n(sum.faults), n(sum.cancels), n(sum.refusals), n(sum.logins_refused), n(sum.lost_sessions),
+      n(sum.reloads), n(sum.servers_moved));
   return EXIT_SUCCESS;
 }
 

@@ -1,5 +1,6 @@
 #include "tests/sim/scenario.h"
 
+#include <algorithm>
 #include <array>
 
 namespace pgweir::sim {
@@ -117,6 +118,48 @@ std::vector<ClientTraits> draw_clients(SeededRandom& random, const Weather& weat
   return clients;
 }
 
+// Pools so large that several workers share them (pool/placement.h), and the clients to fill them.
+void draw_crowd(SeededRandom& random, const ScenarioWish& wish, Settings& settings, Scenario& scenario) {
+  const auto size = [&] { return random.between(16, 40); };
+  settings.workers = wish.workers > 0 ? wish.workers : random.between(2, 4);
+  PoolSettings& pool = settings.pool;
+  pool.default_pool_size = size();
+  pool.min_pool_size = random.chance(200) ? random.between(1, 20) : 0;
+  pool.reserve_pool_size = random.chance(400) ? random.between(1, 4) : 0;
+  pool.max_db_connections = random.chance(200) ? random.between(12, 40) : 0;
+  pool.max_user_connections = random.chance(200) ? random.between(12, 40) : 0;
+  pool.max_client_conn = 1000;
+  if (const auto shop = settings.databases.find("shop"); shop != settings.databases.end())
+    shop->second.pool_size = size();
+  scenario.drift = random.pick<Duration>({0ms, 20ms, 100ms, 500ms});
+  std::vector<ClientTraits> clients;
+  const int count = random.between(18, 48);
+  for (int i = 1; i <= count; ++i) {
+    ClientTraits traits = scenario.clients[random.below(scenario.clients.size())];
+    traits.id = i;
+    traits.units = random.between(1, 5);
+    clients.push_back(std::move(traits));
+  }
+  scenario.clients = std::move(clients);
+}
+
+// Pools grow and shrink while they are used, also to where no pool is shared any more.
+void draw_reloads(SeededRandom& random, const Settings& settings, Scenario& scenario) {
+  for (int count = random.chance(600) ? random.between(1, 3) : 0; count > 0; --count) {
+    auto next = std::make_shared<Settings>(settings);
+    const auto size = [&] { return random.chance(300) ? random.between(1, 15) : random.between(16, 40); };
+    next->pool.default_pool_size = size();
+    if (const auto shop = next->databases.find("shop"); shop != next->databases.end())
+      shop->second.pool_size = size();
+    next->pool.reserve_pool_size = random.chance(400) ? random.between(1, 4) : 0;
+    scenario.reloads.push_back({.at = random.up_to(random.pick<Duration>({50ms, 500ms, 3s})),
+                                .settings = next,
+                                .limits = limits_of(*next)});
+  }
+  std::sort(scenario.reloads.begin(), scenario.reloads.end(),
+            [](const Reload& a, const Reload& b) { return a.at < b.at; });
+}
+
 }  // namespace
 
 Scenario draw_scenario(const ScenarioWish& wish) {
@@ -127,15 +170,21 @@ Scenario draw_scenario(const ScenarioWish& wish) {
   scenario.direct = wish.direct;
   scenario.auth = random.pick({ServerAuth::trust, ServerAuth::trust, ServerAuth::cleartext, ServerAuth::md5});
   if (wish.direct) scenario.auth = ServerAuth::trust;
-  const auto settings = std::make_shared<const Settings>(draw_settings(random, wish.workers, scenario.auth));
+  const auto settings = std::make_shared<Settings>(draw_settings(random, wish.workers, scenario.auth));
   scenario.settings = settings;
-  scenario.limits = limits_of(*settings);
   scenario.weather = draw_weather(random);
   scenario.mail_latency = random.pick<Duration>({0us, 20us, 1ms});
   scenario.faults = draw_faults(random);
   scenario.until =
       wish.until > Duration::zero() ? wish.until : std::chrono::milliseconds(random.between(500, 4000));
   scenario.clients = draw_clients(random, scenario.weather);
+  // Drawn apart, as said above.
+  SeededRandom crowds(wish.seed ^ 0xc403d);
+  if (!wish.direct && crowds.chance(150)) {
+    draw_crowd(crowds, wish, *settings, scenario);
+    draw_reloads(crowds, *settings, scenario);
+  }
+  scenario.limits = limits_of(*settings);
 
   ClientRules& rules = scenario.rules;
   rules.direct = wish.direct;
@@ -174,6 +223,9 @@ std::string describe(const Scenario& scenario) {
   if (faults.refuse_of_thousand > 0) text += " refused-dials";
   if (faults.silent_of_thousand > 0) text += " silent-dials";
   if (faults.login_stall_of_thousand > 0) text += " stalled-logins";
+  for (const Reload& reload : scenario.reloads)
+    text += ", pool " + std::to_string(reload.limits.pool.at("shop")) + "/" +
+            std::to_string(reload.limits.pool.at("bank")) + " with reserve after " + ms(reload.at);
   return text + " until " + ms(scenario.until);
 }
 

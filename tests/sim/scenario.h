@@ -26,6 +26,13 @@ struct Faults {
   }
 };
 
+// New settings for a running proxy.
+struct Reload {
+  Duration at{};  // after the start
+  std::shared_ptr<const Settings> settings;
+  ConnectionLimits limits;
+};
+
 struct Scenario {
   std::uint64_t seed = 0;
   bool direct = false;
@@ -33,6 +40,8 @@ struct Scenario {
   ConnectionLimits limits;
   Weather weather;
   Duration mail_latency{};
+  Duration drift{};  // not 0: most clients connect to one worker, another one every `drift`
+  std::vector<Reload> reloads;
   ServerAuth auth = ServerAuth::trust;
   Faults faults;
   Duration until{};  // when faults end

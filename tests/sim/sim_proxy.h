@@ -19,13 +19,14 @@ namespace pgweir::sim {
 
 class SimProxy {
  public:
-  SimProxy(Schedule& schedule, SimNet& net, SimPostgres& postgres, const Scenario& scenario);
+  SimProxy(Schedule& schedule, SimNet& net, SimPostgres& postgres, Checks& checks, const Scenario& scenario);
   ~SimProxy();
   SimProxy(const SimProxy&) = delete;
   SimProxy& operator=(const SimProxy&) = delete;
 
   // A client connects to one of the workers; its end.
   SocketId connect(SocketUser* client);
+  void reload(std::shared_ptr<const Settings> settings);
   void drain();
   // Looks into the workers' snapshots for what must not be.
   void inspect();
@@ -41,10 +42,12 @@ class SimProxy {
   class Control;
 
   Duration mail_delay();
+  bool mail_under_way() const;
 
   Schedule& schedule_;
   SimNet& net_;
   SimPostgres& postgres_;
+  Checks& checks_;
   const Scenario& scenario_;
   SeededRandom random_;
   std::vector<std::unique_ptr<Worker>> workers_;

@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr int plenty_of_connections = 200;
+constexpr int plenty_of_connections = 400;
 // Simulated time within which everybody must have finished once the faults are off. All the work of all
 // clients, one after the other, with the longest timeouts between, is less.
 constexpr Duration patience = 600s;
@@ -26,7 +26,7 @@ SimWorld::SimWorld(const Scenario& scenario, bool verbose)
       checks_(schedule_, scenario_.limits),
       random_(schedule_.random().fork()),
       postgres_(schedule_, net_, checks_, scenario_.auth, plenty_of_connections) {
-  if (!scenario_.direct) proxy_ = std::make_unique<SimProxy>(schedule_, net_, postgres_, scenario_);
+  if (!scenario_.direct) proxy_ = std::make_unique<SimProxy>(schedule_, net_, postgres_, checks_, scenario_);
   for (const ClientTraits& traits : scenario_.clients) {
     clients_.push_back(std::make_unique<SimClient>(schedule_, net_, checks_, scenario_.rules, traits,
                                                    [this](SocketUser* client) { return connect(client); }));
@@ -108,6 +108,13 @@ void SimWorld::run_phases() {
     inject_fault();
     schedule_.at(begin + scenario_.until, [this] { end_faults(); });
   }
+  for (const Reload& reload : scenario_.reloads) {
+    schedule_.at(begin + reload.at, [this, &reload] {
+      if (!proxy_) return;
+      checks_.limits_changed(reload.limits);
+      proxy_->reload(reload.settings);
+    });
+  }
   inspect();
   for (const auto& client : clients_) client->start(random_.up_to(random_.chance(500) ? 1ms : 300ms));
 
@@ -116,10 +123,13 @@ void SimWorld::run_phases() {
   }
   if (!proxy_) return;
   if (faults_on_) end_faults();
-  const auto settled = [this] { return proxy_->leftovers().empty() && postgres_.restless().empty(); };
-  if (!run_until(settled, schedule_.now() + settling)) {
-    return schedule_.fail("I8: after the last client had gone, " + proxy_->leftovers() + " " +
-                          postgres_.restless());
+  const auto left = [this] {
+    for (const std::string& text : {proxy_->leftovers(), postgres_.restless(), checks_.over_limit()})
+      if (!text.empty()) return text;
+    return std::string();
+  };
+  if (!run_until([&] { return left().empty(); }, schedule_.now() + settling)) {
+    return schedule_.fail("I8: after the last client had gone, " + left());
   }
   proxy_->drain();
   if (!run_until([this] { return proxy_->drained(); }, schedule_.now() + settling))

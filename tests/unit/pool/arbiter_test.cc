@@ -244,6 +244,55 @@ TEST_CASE("arbiter: under lower limits nothing is granted until enough has come 
   CHECK(desk.arbiter.granted(shop) == 3);
 }
 
+TEST_CASE("arbiter: what lower limits no longer allow is asked back, until it is there") {
+  Desk desk;
+  desk.wanted(0, shop, 4, start, {6});
+  desk.wanted(1, shop, 2, start, {6});
+  desk.wanted(0, books, 2, start, {6});
+  ArbiterOrders orders;
+  desk.arbiter.limits_changed([](const Route& route) { return SlotLimits{route == shop ? 3 : 6}; }, orders);
+  CHECK(orders.grants.empty());
+  REQUIRE(orders.recalls.size() == 2);
+  CHECK(asked(orders, 0, shop, Instant{}, false, 0));
+  CHECK(asked(orders, 1, shop, Instant{}, false, 1));
+
+  CHECK(asked(desk.returned(1, shop, 2), 0, shop, Instant{}, false, 0));
+  CHECK(desk.returned(0, shop, 1).recalls.empty());
+  CHECK(desk.arbiter.granted(shop) == 3);
+}
+
+TEST_CASE("arbiter: lower limits of a database or a user concern all its pools") {
+  Desk desk;
+  desk.wanted(0, shop, 2, start, {4});
+  desk.wanted(0, shop_batch, 2, start, {4});
+  desk.wanted(0, books, 1, start, {4});
+  ArbiterOrders of_database, of_user;
+  desk.arbiter.limits_changed(
+      [](const Route& route) {
+        return SlotLimits{4, 0, route.database == "shop" ? 3 : 0};
+      },
+      of_database);
+  CHECK(asked(of_database, 0, shop, Instant{}, false, 0));
+  CHECK(asked(of_database, 0, shop_batch, Instant{}, false, 0));
+  CHECK(of_database.recalls.size() == 2);
+  desk.arbiter.limits_changed(
+      [](const Route& route) {
+        return SlotLimits{4, 0, 0, route.user == "web" ? 2 : 0};
+      },
+      of_user);
+  CHECK(asked(of_user, 0, shop, Instant{}, false, 0));
+  CHECK(asked(of_user, 0, books, Instant{}, false, 0));
+  CHECK(of_user.recalls.size() == 2);
+}
+
+TEST_CASE("arbiter: after a change of the limits the wishes that now have room are granted") {
+  Desk desk;
+  desk.wanted(0, shop, 5, start, {2});
+  ArbiterOrders orders;
+  desk.arbiter.limits_changed([](const Route&) { return SlotLimits{4}; }, orders);
+  CHECK(grants(orders) == Grants{{0, shop, 2}});
+}
+
 TEST_CASE("arbiter: higher limits help the oldest wish first, whoever brings them") {
   Desk desk;
   desk.wanted(0, shop, 2, start, {.pool = 2});
