@@ -81,7 +81,7 @@ TEST_CASE("the reserve of a pool that workers share is used, and no more than th
   std::vector<PgConnection> holders;
   for (int i = 0; i < 18; ++i) {
     holders.push_back(pgweir.connect());
-    holders.back().must("begin");
+    holders.back().must("begin; select 1");
   }
   CHECK(postgres.backends() == 18);
 
@@ -102,7 +102,7 @@ TEST_CASE("a pool that workers share shrinks to its new size while it is used") 
   std::vector<PgConnection> clients;
   for (int i = 0; i < 24; ++i) {
     clients.push_back(pgweir.connect());
-    clients.back().must("begin");
+    clients.back().must("begin; select 1");
   }
   CHECK(postgres.backends() == 24);
   std::map<int, int> workers;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "admin/settings_table.h"
+
 namespace pgweir::sim {
 
 using namespace std::chrono_literals;
@@ -14,7 +16,9 @@ constexpr std::array<const char*, 2> users{"alice", "bob"};
 
 // Settings as an operator might choose them, and as none would.
 Settings draw_settings(SeededRandom& random, int workers, ServerAuth auth) {
-  Settings settings;
+  Settings settings = settings_by_default();
+  settings.pool.late_begin = random.chance(700);
+  settings.pool.max_prepared_statements = random.pick<int>({1, 2, 5, 200});
   settings.workers = workers > 0 ? workers : random.between(1, 4);
   settings.auth.type = AuthType::trust;
   settings.auth.server_allow_cleartext = true;
