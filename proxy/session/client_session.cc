@@ -76,6 +76,7 @@ void ClientSession::on_bytes(Bytes bytes) {
 void ClientSession::process(Bytes bytes) {
   while (!bytes.empty() && !gone_) {
     // Part of a header tells nothing yet, and must not keep a server.
+    if (server_ != nullptr && server_->holds_client()) return hold(bytes);
     if (framer_.at_boundary() && (bytes.size() < header_length || !has_come(bytes))) return hold(bytes);
     if (server_ == nullptr && discard_ == Discard::nothing && framer_.at_boundary() && !start(bytes))
       return hold(bytes);
@@ -160,6 +161,8 @@ void ClientSession::relay(const Piece& piece) {
     server.forward(piece);
     return;
   }
+  const bool whole = piece.last && !piece.borrowed;
+  server.record(piece.type, whole && piece.type != 'Q' && piece.type != 'F' ? piece.raw : Bytes());
   switch (piece.type) {
     case 'Q':
       return relay_query(piece);
@@ -188,6 +191,17 @@ void ClientSession::relay_query(const Piece& piece) {
     server.watch_everything();
   }
   server.statements().query(*this, piece, effects);
+}
+
+void ClientSession::relay_again(Bytes messages) {
+  Bytes bytes = engine_.arena().copy(messages);
+  Framer framer(&nothing_gathered, frontend_body_limit);
+  while (const auto piece = framer.next(bytes)) relay(*piece);
+  resume();
+}
+
+void ClientSession::resume() {
+  if (!waiting() && !gone_) process_held();
 }
 
 // ---- a BEGIN that no server has seen ----

@@ -92,6 +92,11 @@ class ClientSession final : public Connection {
   }
   // A whole message of pgweir's, constant.
   void deliver_constant(Bytes message) { engine_.send(*this, message); }
+  void deliver_copy(Bytes message) { engine_.send_copy(*this, message); }
+  // The messages of a batch that the server has undone.
+  void relay_again(Bytes messages);
+  // Goes on with what has been held back.
+  void resume();
   // An error in place of the server's.
   void told_error(const ErrorText& error);
   // What the server says is set in the session. `reset_all`: RESET ALL or DISCARD ALL has been run.

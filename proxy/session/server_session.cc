@@ -193,18 +193,16 @@ void ServerSession::serve(const Piece& piece) {
   }
   if (piece.first && client_ != nullptr && (verdict_.completed || piece.type == 'E'))
     client_->server_takes_more();
+  // A message that began before the client came is not the client's. An error waits until it is there as a
+  // whole.
   if (piece.first) {
-    instead_.reset();
-    if (const ErrorText* const error = piece.type == 'E' ? statements_.instead(verdict_.sequence) : nullptr)
-      instead_ = *error;
-    // A message that began before the client came is not the client's.
-    delivering_ = verdict_.action == Verdict::Action::forward && client_ != nullptr && !instead_;
+    delivering_ = verdict_.action == Verdict::Action::forward && client_ != nullptr && piece.type != 'E' &&
+                  replay_.tell(piece.type);
   }
-  if (delivering_) {
-    client_->deliver(piece);
-    pool_.meter.totals().sent += piece.raw.size();
-  }
+  if (delivering_) deliver(piece);
   if (!piece.last) return;
+  if (piece.type == 'E' && verdict_.action == Verdict::Action::forward && client_ != nullptr)
+    deliver_error(piece);
   if (piece.type == 'C')
     statements_.command_completed(piece.body.substr(0, piece.body.find('\0')), verdict_.sequence);
   statements_.settle(client_, {.front = ledger_.front_sequence(),
@@ -237,6 +235,44 @@ void ServerSession::serve(const Piece& piece) {
   }
 }
 
+void ServerSession::deliver(const Piece& piece) {
+  client_->deliver(piece);
+  totals().sent += piece.raw.size();
+}
+
+void ServerSession::deliver_error(const Piece& piece) {
+  const ErrorFields fields = read_error_fields(piece.body);
+  const ErrorText* const error = statements_.instead(verdict_.sequence);
+  if (error != nullptr && fields.severity == "ERROR") {
+    replay_.stop();
+    return client_->told_error(transaction_failed() ? aborted() : *error);
+  }
+  const bool stale = is_stale_plan(fields.sqlstate, fields.routine);
+  const bool renewed =
+      (stale || is_lost_statement(fields.sqlstate, fields.routine)) && statements_.forget_used();
+  if (renewed && replay_.heals(fields.sqlstate, fields.routine) && !in_transaction()) {
+    replay_.rewind();
+    ledger_.swallow_all();
+    return;
+  }
+  replay_.stop();
+  Writer message;
+  message.begin('E').bytes(piece.body).end();
+  client_->deliver_copy(message.view());
+  totals().sent += message.view().size();
+}
+
+// The server has forgotten what failed: the same once more, with the statements prepared anew.
+void ServerSession::replay() {
+  const std::string messages = replay_.take();
+  client_->relay_again(messages);
+}
+
+void ServerSession::record(char type, Bytes message) {
+  if (message.empty()) return replay_.stop();
+  replay_.record(type, message, ledger_.settled() && !in_transaction());
+}
+
 void ServerSession::parameter_changed(Bytes body) {
   const auto status = read_parameter_status(body);
   if (!status) {
@@ -255,11 +291,9 @@ void ServerSession::error_reported(Bytes body) {
   const bool fatal = fields.severity == "FATAL" || fields.severity == "PANIC";
   const bool own = own_ != Own::nothing && verdict_.sequence <= own_until_;
   if (own && verdict_.action == Verdict::Action::swallow) own_error_ = error_text(body);
-  if (instead_ && client_ != nullptr && !fatal)
-    client_->told_error(transaction_failed() ? aborted() : *instead_);
   // An error when nothing was asked, or a fatal one: nothing follows but the end of the connection.
   if (!fatal && !unasked_) return;
-  told_fatal_ = delivering_;
+  told_fatal_ = verdict_.action == Verdict::Action::forward && client_ != nullptr;
   if (client_ == nullptr) log(LogLevel::info, "the server says: " + std::string(fields.message));
   condemn(CloseReason::fatal_error, error_text(body));
 }
@@ -274,6 +308,14 @@ void ServerSession::ready(char status) {
   transaction_ = status;
   if (own_ != Own::nothing && verdict_.action == Verdict::Action::swallow && verdict_.sequence <= own_until_)
     return own_answered();
+  if (replay_.rewinding() && client_ != nullptr && !running()) {
+    if (!in_transaction()) return replay();
+    replay_.stop();
+  }
+  if (!running()) {
+    statements_.begin_batch();
+    replay_.ready();
+  }
   ++request_;
   pool_.meter.query_finished(use_, in_transaction(), engine_.now());
   if (client_ != nullptr) client_->server_takes_more();
@@ -392,8 +434,13 @@ void ServerSession::own_answered() {
     case Own::nothing:
       break;
   }
-  if (client_ != nullptr && !running()) client_->answered();
+  ClientSession* const client = client_;
+  if (client != nullptr && !running()) client->answered();
   look_for_rest();
+  if (done != Own::inspect || client == nullptr) return;
+  // What came meanwhile has waited for this.
+  if (client == client_ && client->settings() != settings_) synchronise(*client);
+  client->resume();
 }
 
 void ServerSession::own_failed(const ErrorText& error) {
@@ -485,7 +532,8 @@ void ServerSession::supply() {
     const std::uint64_t sequence = ledger_.front_sequence() - 1;
     statements_.settle(client_, {.front = sequence + 1, .completed = sequence});
     if (client_ == nullptr) continue;
-    client_->deliver_constant(*request == Request::parse ? parse_complete : close_complete);
+    const Bytes message = *request == Request::parse ? parse_complete : close_complete;
+    if (replay_.tell(message[0])) client_->deliver_constant(message);
   }
 }
 
@@ -533,6 +581,7 @@ void ServerSession::unlink() {
   synchronising_.clear();
   session_.clear();
   statements_.unlinked();
+  replay_.stop();
   own_ = Own::nothing;
   own_error_.reset();
   framer_.gather(&gathered);

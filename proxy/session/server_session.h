@@ -13,6 +13,7 @@
 
 #include "protocol/framer.h"
 #include "protocol/ledger.h"
+#include "proxy/session/batch_replay.h"
 #include "proxy/session/connection.h"
 #include "proxy/session/pool_entry.h"
 #include "proxy/session/refusal.h"
@@ -74,6 +75,11 @@ class ServerSession final : public Connection {
   void watch_everything();
   // Its client's BEGIN, which was answered already.
   void begin_transaction();
+  // A message of the client as it came, before it is relayed; empty when it has not come as a whole.
+  void record(char type, Bytes message);
+  // Nothing of the client's is to be sent now: what was sent last is being undone, to be done once more, or
+  // it is being found out what the client has left in the session.
+  bool holds_client() const { return replay_.rewinding() || own_ == Own::inspect; }
   // Refuses a Query of the client in its place in the order.
   void refuse_query(ErrorText error);
   // Something that can bring it to rest has happened.
@@ -108,6 +114,9 @@ class ServerSession final : public Connection {
 
  private:
   void serve(const Piece& piece);
+  void deliver(const Piece& piece);
+  void deliver_error(const Piece& piece);
+  void replay();
   void parameter_changed(Bytes body);
   void error_reported(Bytes body);
   void ready(char status);
@@ -148,7 +157,7 @@ class ServerSession final : public Connection {
   SharedParameters settings_;  // what is set in the session beside these, and not reported
   StatementLink statements_;
   SessionState session_;
-  std::optional<ErrorText> instead_;  // of the present message, an error
+  BatchReplay replay_;
 
   // What pgweir asks the server itself, up to the ledger entry `own_until_`.
   enum class Own : std::uint8_t { nothing, synchronise, inspect, clean };

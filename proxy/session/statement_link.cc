@@ -259,6 +259,7 @@ void StatementLink::provoke(ErrorText error) {
 bool StatementLink::is_taken(Bytes name) { return name.empty() || name.starts_with(prefix); }
 
 std::string StatementLink::ensure(const SharedStatement& statement) {
+  used_.push_back(statement);
   if (const auto id = statements_.use(*statement)) return statement_name(*id);
   if (server_.ledger().uncertain() || planted(Bug::forget_statement)) return {};
   prepare(statement, Reply::swallow_unless_error);
@@ -314,6 +315,18 @@ const ErrorText* StatementLink::instead(std::uint64_t sequence) const {
     if (change.sequence >= sequence) break;
   }
   return nullptr;
+}
+
+bool StatementLink::forget_used() {
+  bool any = false;
+  for (const SharedStatement& statement : std::exchange(used_, {})) {
+    const auto id = statements_.find(*statement);
+    if (!id) continue;
+    leftover_.push_back(*id);
+    statements_.erase(*statement);
+    any = true;
+  }
+  return any;
 }
 
 void StatementLink::command_completed(Bytes tag, std::uint64_t sequence) {
@@ -380,6 +393,7 @@ std::vector<std::pair<std::string, std::uint64_t>> StatementLink::pack() const {
 }
 
 void StatementLink::unlinked() {
+  used_.clear();
   unnamed_here_ = false;
   std::erase_if(changes_, [](const Change& change) {
     return change.kind == Kind::of_client || change.kind == Kind::by_tag;

@@ -44,10 +44,13 @@ class StatementLink {
   void query(ClientSession& client, const Piece& piece, const SqlEffects& effects);
   // Makes the server refuse, in the client's place in the order; the client is told `error`.
   void provoke(ErrorText error);
+  void begin_batch() { used_.clear(); }
 
   // ---- from the server ----
   // What the client is told instead of the server's error about this entry; null: the server's error.
   const ErrorText* instead(std::uint64_t sequence) const;
+  // What was used since the batch began is not to be trusted: it will be prepared anew. False if nothing was.
+  bool forget_used();
   void command_completed(Bytes tag, std::uint64_t sequence);
   // Entries before `front` are done with: `completed` was answered, or `failed`, and the others never ran.
   // Numbers are 0 for none.
@@ -92,6 +95,7 @@ class StatementLink {
   ServerSession& server_;
   ServerStatements statements_;
   std::deque<Change> changes_;
+  std::vector<SharedStatement> used_;    // by the present batch
   std::vector<std::uint64_t> leftover_;  // ids that the server still has and nobody uses: to be closed
   bool unnamed_here_ = false;            // the server's unnamed statement is the present client's
   bool clears_ = false;                  // the portal that was bound last drops all statements
