@@ -112,6 +112,28 @@ TEST_CASE("an unknown command is an error that leaves the console usable") {
   CHECK(console.must("SHOW HELP").rows() > 10);
 }
 
+TEST_CASE("SHOW ERRORS counts refusals of clients and ends of servers") {
+  Postgres& postgres = shared_postgres();
+  const PgweirProcess pgweir{PgweirSetup(postgres)};
+  PgConnection console = pgweir.console();
+  const auto count = [&](const std::string& kind, const std::string& reason) {
+    const PgResult errors = console.exec("SHOW ERRORS");
+    for (int row = 0; row < errors.rows(); ++row) {
+      if (errors.value(row, "kind") == kind && errors.value(row, "reason") == reason)
+        return errors.value(row, "count");
+    }
+    return std::string("no such row");
+  };
+  CHECK(count("refused", "server_login_failed") == "0");
+  CHECK(try_login(pgweir.port(), "postgres", "no_such_database"));
+  CHECK(count("refused", "server_login_failed") == "1");
+  CHECK(count("closed", "fatal_error") == "0");
+  PgConnection client = pgweir.connect();
+  const std::string pid = client.value("select pg_backend_pid()");
+  postgres.value("select pg_terminate_backend(" + pid + ")");
+  CHECK(eventually([&] { return count("closed", "fatal_error") == "1"; }));
+}
+
 TEST_CASE("the console works while every server is taken") {
   PgweirSetup setup(shared_postgres());
   setup.pool = "default_pool_size = 1\n";

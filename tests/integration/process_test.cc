@@ -144,6 +144,27 @@ TEST_CASE("SIGTERM lets a transaction finish, and then the process ends") {
   CHECK(eventually([&] { return postgres.backends() == 0; }));
 }
 
+TEST_CASE("a draining process refuses new clients, but takes cancels and shows its state") {
+  PgweirProcess pgweir{PgweirSetup(shared_postgres())};
+  PgConnection client = pgweir.connect();
+  PgConnection console = pgweir.console();
+  const std::string running = "select count(*) from pg_stat_activity where query = 'select pg_sleep(600)'";
+  client.must("begin; select 1");
+  client.send("select pg_sleep(600)");
+  REQUIRE(eventually([&] { return shared_postgres().value(running) == "1"; }));
+  pgweir.process().signal(SIGTERM);
+  REQUIRE(eventually([&] { return pgweir.log_contains("draining"); }));
+  const auto refused = try_login(pgweir.port(), "postgres", "postgres");
+  REQUIRE(refused);
+  CHECK(refused->sqlstate == "57P01");
+  CHECK(console.exec("SHOW POOLS").rows() > 0);
+  CHECK(pgweir.console().exec("SHOW POOLS").rows() > 0);
+  client.cancel();
+  CHECK(client.finish().sqlstate() == "57014");
+  client.must("rollback");
+  CHECK(pgweir.process().wait() == 0);
+}
+
 TEST_CASE("SIGINT twice ends the process at once, whoever is connected") {
   PgweirProcess pgweir{PgweirSetup(shared_postgres())};
   PgConnection client = pgweir.connect();
