@@ -37,6 +37,7 @@ struct AdoptClient {
 
 // An idle server connection that moves with its slot to a worker whose clients wait.
 struct AdoptServer {
+  WorkerId from{};
   Route route;
   Transport transport;
   PeerAddress peer;
@@ -129,7 +130,8 @@ struct SlotsReturned {
   int slots = 0;
 };
 
-// A slot went, with its server, from one worker to another after a recall.
+// A slot went, with its server, from one worker to another after a recall. The receiver says so: only then it
+// is sure which of his wishes it fulfilled, the one that he made before or the next one.
 struct SlotMoved {
   WorkerId from, to;
   Route route;

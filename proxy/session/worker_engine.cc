@@ -126,7 +126,7 @@ void WorkerEngine::set_timer(Connection& connection, Instant at) {
 }
 
 void WorkerEngine::set_reading(Connection& connection, bool reading) {
-  if (connection.ended_ || connection.reading_ == reading) return;
+  if (connection.ended_ || connection.host_gone_ || connection.reading_ == reading) return;
   connection.reading_ = reading;
   host_.set_reading(connection.id(), reading);
 }
@@ -437,10 +437,11 @@ bool WorkerEngine::answer_recall(PoolEntry& pool, ServerSession* server) {
   if (recall.same_pool && server->movable()) {
     pool.shard.closed_busy();
     pool.shard.slot_left();
-    host_.post_control(SlotMoved{id_, recall.to, pool.route});
     const Transport transport = detach(*server);
     server->moved();
-    host_.post(recall.to, server->pack(transport));
+    AdoptServer mail = server->pack(transport);
+    mail.from = id_;
+    host_.post(recall.to, std::move(mail));
     pool.recall.reset();
   } else {
     recall.closing = true;
@@ -560,6 +561,7 @@ void WorkerEngine::on_mail(AdoptServer& mail) {
   const ConnId id = add(std::move(session));
   host_.adopt(id, mail.transport);
   pool.shard.adopted();
+  host_.post_control(SlotMoved{mail.from, id_, mail.route});
   if (!pool.welcome) pool.welcome = parameters_.intern(Parameters(mail.welcome));
   give(server);
 }

@@ -98,7 +98,8 @@ TEST_CASE("what a client has left open is not committed, however it leaves") {
         const linger at_once{.l_onoff = 1, .l_linger = 0};
         setsockopt(client.descriptor(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
       }
-      client.close();
+      // One that has said so is gone, whether or not it closes its end.
+      if (end != End::said) client.close();
       PgConnection next = pgweir.connect();
       CHECK(next.value("select count(*) from rows") == "0");
       CHECK(postgres.value("select count(*) from rows") == "0");

@@ -76,6 +76,13 @@ TEST_CASE("max_client_conn is exact after it was raised and lowered under client
   admit_up_to(4);
   leave(4);
   admit_up_to(4);
+  // Places that are free do not outlive the limit that they came from.
+  leave(2);
+  reload(3);
+  admit_up_to(3);
+  leave(1);
+  reload(2);
+  CHECK(refused());
 }
 
 TEST_CASE("a client that waits longer than query_wait_timeout gets an error and stays connected") {
