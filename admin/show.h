@@ -60,6 +60,10 @@ std::vector<ColumnInfo> latency_columns();
 CommandOutcome show_recommendations(CommandCall& call);
 std::vector<ColumnInfo> recommendations_columns();
 
+// show_errors.cc
+CommandOutcome show_errors(CommandCall& call);
+std::vector<ColumnInfo> errors_columns();
+
 // driver_commands.cc: what drivers send without being asked
 CommandOutcome show_parameter(CommandCall& call);
 CommandOutcome select_value(CommandCall& call);

@@ -124,8 +124,12 @@ std::optional<ConnId> Shard::next_to_retire(Instant now) {
 }
 
 std::optional<Waiter> Shard::expired(Instant now) {
-  if (queue_.empty() || now < queue_.front()->deadline) return std::nullopt;
+  if (now < wait_deadline()) return std::nullopt;
   return pop_waiter();
+}
+
+Instant Shard::wait_deadline() const {
+  return queue_.empty() ? never : deadline_after(queue_.front()->since, limits_.wait_timeout);
 }
 
 std::optional<Waiter> Shard::pop_waiter() {
@@ -138,7 +142,7 @@ std::optional<Waiter> Shard::pop_waiter() {
 Instant Shard::next_deadline(Instant now, bool keep_min) const {
   Instant at = never;
   if (!queue_.empty()) {
-    at = queue_.front()->deadline;
+    at = wait_deadline();
     const Instant reserve_due = queue_.front()->since + limits_.reserve_timeout;
     const bool reserve_left = (limits_.shared || slots_ >= limits_.size) && slots_ < limit();
     if (reserve_left && reserve_due > now) at = std::min(at, reserve_due);

@@ -31,6 +31,7 @@ struct Limits {
   Duration idle_timeout{};
   Duration lifetime{};
   Duration login_retry{};
+  Duration wait_timeout{};  // of a client, those that wait already included; 0: none
 };
 
 class Shard {
@@ -100,7 +101,7 @@ class Shard {
   int dials_due(Instant now, bool keep_min) const;
   // An idle server whose time is over; it counts as busy until it has been closed.
   std::optional<ConnId> next_to_retire(Instant now);
-  // The first waiter, when its deadline has passed; it has left the queue.
+  // The first waiter, when it has waited for longer; it has left the queue.
   std::optional<Waiter> expired(Instant now);
   // Any waiter, because all are to be refused; it has left the queue.
   std::optional<Waiter> pop_waiter();
@@ -128,6 +129,8 @@ class Shard {
     Instant connected;
   };
 
+  // When the first waiter has waited for too long.
+  Instant wait_deadline() const;
   int needed(bool keep_min) const;
   int limit() const { return limits_.size + limits_.reserve; }
   Instant retire_at(const Idle& idle, Instant now) const;

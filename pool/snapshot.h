@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pool/ids.h"
@@ -72,11 +73,21 @@ struct ServerSnapshot {
   bool pinned = false;  // its client keeps it, whatever it says, because its ledger is uncertain
 };
 
+// How often something went wrong; the texts are constants.
+struct EventCount {
+  std::string_view kind;      // "refused" for a client, "closed" for a server
+  std::string_view reason;    // its label
+  std::string_view sqlstate;  // of refusals
+  std::string_view doc;
+  std::uint64_t count = 0;
+};
+
 struct WorkerSnapshot {
   WorkerId worker;
   std::vector<PoolSnapshot> pools;
   std::vector<ClientSnapshot> clients;
   std::vector<ServerSnapshot> servers;
+  std::vector<EventCount> events;  // a row for everything that can go wrong, in the same order everywhere
   int login_clients = 0;
   int free_clients = 0, used_clients = 0;
   int free_servers = 0, used_servers = 0;

@@ -1,5 +1,5 @@
 #pragma once
-// Clients that wait for a server: first in, first out, each with its deadline. Entering, leaving from any
+// Clients that wait for a server: first in, first out. Entering, leaving from any
 // place and taking the first are O(1) and do not allocate in the steady state.
 
 #include <cstdint>
@@ -13,7 +13,6 @@ namespace pgweir {
 struct Waiter {
   ConnId client;
   Instant since;
-  Instant deadline;
 };
 
 class WaitQueue {

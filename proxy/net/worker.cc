@@ -138,8 +138,6 @@ void Worker::on_mail() {
   mailbox_.take(mail_);
   for (WorkerMail& mail : mail_) {
     turn_->open();
-    // A draining process leaves its address to its successor.
-    if (std::holds_alternative<Drain>(mail)) listeners_.clear();
     core_->on_mail(std::move(mail));
     if (core_->arena().used() > turn_limit) core_->flush();
   }

@@ -31,6 +31,8 @@ class ClientLogin {
   void take_server(ServerSession& server);
   // The server has taken the client's parameters.
   void parameters_checked();
+  // It has said that it wants a database, not the console.
+  bool is_application() const { return !startup_.user.empty() && !console_; }
   // The cancel that this connection asked for is bound to its target.
   void cancel_handled();
 

@@ -350,6 +350,7 @@ void ClientSession::logged_in_to_console(ConsolePrivilege rights, Bytes rest) {
 
 void ClientSession::refuse(Refusal refusal, const ErrorText& error) {
   if (gone_) return;
+  engine_.count(refusal);
   if (server_ == nullptr || !server_->delivering()) engine_.send_copy(*this, error_response("FATAL", error));
   if (engine_.settings().log.pooler_errors)
     log(LogLevel::warning, "refused (" + std::string(row(refusal).label) + "): " + error.message);
@@ -400,6 +401,7 @@ void ClientSession::check_parameters(ServerSession& server) {
 void ClientSession::fail_request(Refusal refusal, const ErrorText& error) {
   left_queue();
   if (login_) return refuse(refusal, error);
+  engine_.count(refusal);
   if (engine_.settings().log.pooler_errors)
     log(LogLevel::warning, "request refused (" + std::string(row(refusal).label) + "): " + error.message);
   engine_.send_copy(*this, error_response("ERROR", error));
@@ -524,6 +526,10 @@ void ClientSession::console_answered(Bytes bytes, bool close) {
 }
 
 // ---- from the engine ----
+
+bool ClientSession::is_application() const {
+  return serving() || (login_ != nullptr && login_->is_application());
+}
 
 void ClientSession::drain() {
   const bool unlinked = !linked() || server_->only_pinned();

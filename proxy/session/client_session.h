@@ -115,6 +115,8 @@ class ClientSession final : public Connection {
 
   // ---- from the engine ----
   void console_answered(Bytes bytes, bool close);
+  // It uses a database, or is about to: not the console, no cancel, nobody who has not said yet.
+  bool is_application() const;
   // A drain has begun, or goes on: closes the client if it is at rest.
   void drain();
   Transport move_away();

@@ -48,7 +48,6 @@ struct PoolEntry {
   // From the settings. A server that was opened for an older version of the target is not used again.
   ServerTarget target;
   int target_version = 0;
-  Duration query_wait_timeout{};
   PoolMode mode = PoolMode::transaction;
   bool late_begin = false;
   std::array<StatePolicy, state_kinds.size()> policies{};

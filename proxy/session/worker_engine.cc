@@ -312,20 +312,30 @@ int WorkerEngine::pool_size(const DatabaseSettings& database, const std::string&
   return database.pool_size.value_or(settings_->pool.default_pool_size);
 }
 
+// What this worker has to do of something that the workers of a pool do together.
+int WorkerEngine::part_of(int whole, const std::vector<WorkerId>& hosts) const {
+  const auto count = static_cast<int>(hosts.size());
+  const auto place = std::find(hosts.begin(), hosts.end(), id_);
+  if (place == hosts.end()) return 0;
+  return whole / count + (static_cast<int>(place - hosts.begin()) < whole % count ? 1 : 0);
+}
+
 void WorkerEngine::configure(PoolEntry& pool, const DatabaseSettings& database) {
   const PoolSettings& defaults = settings_->pool;
   const UserSettings* const user = settings_->find_user(pool.route.user);
   const int size = pool_size(database, pool.route.user);
+  const auto hosts = placement(pool.route, size, workers_);
+  Duration wait_timeout = database.query_wait_timeout.value_or(defaults.query_wait_timeout);
+  if (user != nullptr && user->query_wait_timeout) wait_timeout = *user->query_wait_timeout;
   pool.shard.set_limits({.size = size,
                          .reserve = database.reserve_pool_size.value_or(defaults.reserve_pool_size),
-                         .min = database.min_pool_size.value_or(defaults.min_pool_size),
-                         .shared = placement(pool.route, size, workers_).size() > 1,
+                         .min = part_of(database.min_pool_size.value_or(defaults.min_pool_size), hosts),
+                         .shared = hosts.size() > 1,
                          .reserve_timeout = defaults.reserve_pool_timeout,
                          .idle_timeout = defaults.server_idle_timeout,
                          .lifetime = database.server_lifetime.value_or(defaults.server_lifetime),
-                         .login_retry = defaults.server_login_retry});
-  pool.query_wait_timeout = database.query_wait_timeout.value_or(defaults.query_wait_timeout);
-  if (user != nullptr && user->query_wait_timeout) pool.query_wait_timeout = *user->query_wait_timeout;
+                         .login_retry = defaults.server_login_retry,
+                         .wait_timeout = wait_timeout});
   pool.mode = settings_->mode_of(&database, user);
   pool.late_begin = defaults.late_begin && pool.mode == PoolMode::transaction;
   for (const StateKindRow& it : state_kinds)
@@ -374,7 +384,7 @@ ServerSession* WorkerEngine::acquire(ClientSession& client) {
     if (measured) pool.meter.served(client.use(), WaitReason::none, now_);
     return static_cast<ServerSession*>(find(*server));
   }
-  client.queued(pool.shard.wait({client.id(), now_, deadline_after(now_, pool.query_wait_timeout)}));
+  client.queued(pool.shard.wait({client.id(), now_}));
   if (measured) pool.meter.queued(client.use(), now_);
   return nullptr;
 }
@@ -495,7 +505,7 @@ void WorkerEngine::refuse_expired(PoolEntry& pool) {
     client.fail_request(Refusal::wait_timeout,
                         refusal_text(Refusal::wait_timeout,
                                      "no server became free within query_wait_timeout (" +
-                                         seconds(pool.query_wait_timeout) + ")",
+                                         seconds(pool.shard.limits().wait_timeout) + ")",
                                      std::move(detail),
                                      "Ask SHOW RECOMMENDATIONS on the console whether the pool is too small "
                                      "or servers are held for long."));
@@ -613,7 +623,7 @@ void WorkerEngine::close_clients_for_drain() {
   });
   bool all_gone = true;
   for (ClientSession* const client : clients) {
-    if (client->is_console()) continue;
+    if (!client->is_application()) continue;
     client->drain();
     all_gone = all_gone && client->ended_;
   }
@@ -625,6 +635,12 @@ void WorkerEngine::close_clients_for_drain() {
 WorkerSnapshot WorkerEngine::snapshot(bool connections, bool measures) const {
   WorkerSnapshot result;
   result.worker = id_;
+  for (const RefusalRow& it : refusals) {
+    const std::uint64_t count = refused_[static_cast<std::size_t>(it.refusal)];
+    result.events.push_back({"refused", it.label, it.sqlstate, it.doc, count});
+  }
+  for (const CloseReasonRow& it : close_reasons)
+    result.events.push_back({"closed", it.label, "", it.doc, closed_[static_cast<std::size_t>(it.reason)]});
   std::map<const PoolEntry*, int> active;
   connections_.for_each([&](Connection& connection) {
     if (connection.ended_) return;

@@ -67,6 +67,7 @@ class WorkerEngine {
   void log(LogLevel level, char side, const Connection& connection, const Route& route,
            const PeerAddress& peer, std::string text);
   void count(CloseReason reason) { ++closed_[static_cast<std::size_t>(reason)]; }
+  void count(Refusal refusal) { ++refused_[static_cast<std::size_t>(refusal)]; }
 
   // ---- clients ----
   // A client slot under max_client_conn: true when there is one now; else `client` is told later.
@@ -128,6 +129,7 @@ class WorkerEngine {
   void on_mail(ConsoleAnswered& mail);
   void on_mail(Drain& mail);
 
+  int part_of(int whole, const std::vector<WorkerId>& hosts) const;
   void configure(PoolEntry& pool, const DatabaseSettings& database);
   void hand_to_waiter(const Waiter& waiter, ServerSession& server);
   void service(PoolEntry& pool);
@@ -177,6 +179,7 @@ class WorkerEngine {
   std::deque<ConnId> slot_wishes_;
 
   bool draining_ = false, drained_ = false;
+  std::array<std::uint64_t, refusals.size()> refused_{};
   std::array<std::uint64_t, close_reasons.size()> closed_{};
 };
 
