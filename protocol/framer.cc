@@ -8,6 +8,8 @@
 namespace pgweir {
 
 std::optional<Piece> Framer::next(Bytes& bytes) {
+  // The body that the call before gave out: an idle connection keeps no memory for it.
+  if (left_ == 0 && !gathered_.empty()) std::string().swap(gathered_);
   if (error_ || bytes.empty()) return std::nullopt;
   if (left_ > 0) {
     const Bytes part = bytes.substr(0, left_);
@@ -60,7 +62,6 @@ Piece Framer::piece(Bytes raw, Bytes body, bool first, bool borrowed) {
     if (first && body.size() == length_) {
       result.body = body;
     } else {
-      if (first) std::string().swap(gathered_);
       gathered_.append(body);
       if (result.last) result.body = gathered_;
     }
