@@ -60,6 +60,7 @@ struct PoolEntry {
   // The last failure to get a server connection, while the last attempt failed.
   std::optional<ErrorText> failure;
   bool failure_permanent = false;
+  bool failure_of_login = false;  // the server was reached, and said no
 
   // Another shard needs a slot of this pool.
   struct Recall {

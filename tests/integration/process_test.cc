@@ -145,13 +145,14 @@ TEST_CASE("SIGTERM lets a transaction finish, and then the process ends") {
 }
 
 TEST_CASE("a draining process refuses new clients, but takes cancels and shows its state") {
-  PgweirProcess pgweir{PgweirSetup(shared_postgres())};
+  const Postgres& postgres = shared_postgres();
+  PgweirProcess pgweir{PgweirSetup(postgres)};
   PgConnection client = pgweir.connect();
   PgConnection console = pgweir.console();
   const std::string running = "select count(*) from pg_stat_activity where query = 'select pg_sleep(600)'";
   client.must("begin; select 1");
   client.send("select pg_sleep(600)");
-  REQUIRE(eventually([&] { return shared_postgres().value(running) == "1"; }));
+  REQUIRE(eventually([&] { return postgres.value(running) == "1"; }));
   pgweir.process().signal(SIGTERM);
   REQUIRE(eventually([&] { return pgweir.log_contains("draining"); }));
   const auto refused = try_login(pgweir.port(), "postgres", "postgres");

@@ -66,6 +66,8 @@ std::vector<WorkerSnapshot> two_workers() {
                                       .sv_being_canceled = 1,
                                       .sv_tested = 1},
                                      2000001us));
+  for (WorkerSnapshot& worker : workers)
+    worker.events = {{"refused", "clients_full", "53300", "max_client_conn clients are connected.", 2}};
   workers[1].used_clients = 11;
   workers[1].used_servers = 6;
   return workers;

@@ -385,7 +385,7 @@ TEST_CASE("shard: waiters expire in order, at their deadline") {
   shard.set_limits({.size = 1});
   CHECK(shard.next_deadline(start, true) == never);
   CHECK_FALSE(shard.expired(start + 24h * 365));
-  CHECK(shard.pop_waiter()->client == id(3));
+  CHECK(shard.pop_waiter()->client == id(4));
 }
 
 TEST_CASE("shard: a lower limit is kept even while clients wait") {
