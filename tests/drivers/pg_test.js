@@ -2,6 +2,8 @@
 // node-postgres (pg) with its defaults: the extended protocol for queries with values, statements prepared under
 // the names that the application gives, the driver's own pool.
 
+process.noDeprecation = true; // queries wait in the driver's queue; it works
+
 const { pipeline } = require("node:stream/promises");
 const { Readable } = require("node:stream");
 const pg = require("pg");
@@ -215,14 +217,14 @@ async function settings(client) {
 // These are in the startup message.
 async function startup_settings(client) {
   const conn = await connect({
-    application_name: `started by ${client.number}`, statement_timeout: 100_000 + client.number,
-    lock_timeout: 50_000 + client.number, options: `-c work_mem=${4000 + client.number}kB`,
+    application_name: `started by ${client.number}`, statement_timeout: 100_001 + client.number,
+    lock_timeout: 50_001 + client.number, options: `-c work_mem=${4000 + client.number}kB`,
   });
   await client.barrier();
   for (let i = 0; i < ROUNDS; ++i) {
     equal(await value(conn, "show application_name"), `started by ${client.number}`);
-    equal(await value(conn, "show statement_timeout"), `${100_000 + client.number}ms`);
-    equal(await value(conn, "show lock_timeout"), `${50_000 + client.number}ms`);
+    equal(await value(conn, "show statement_timeout"), `${100_001 + client.number}ms`);
+    equal(await value(conn, "show lock_timeout"), `${50_001 + client.number}ms`);
     equal(await value(conn, "show work_mem"), `${4000 + client.number}kB`);
   }
   await conn.end();
@@ -343,6 +345,7 @@ async function notify(client) {
       if (!missing.size) resolve();
     });
   });
+  complete.catch(() => {}); // it is waited for below
   await conn.query(`listen own${client.number}`);
   await conn.query("listen everybody");
   await client.barrier();
