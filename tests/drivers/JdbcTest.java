@@ -38,7 +38,7 @@ import org.postgresql.PGNotification;
 
 public class JdbcTest {
   static final int CLIENTS = 20;
-  static final int ROUNDS = 12; // more than the driver's threshold for preparing
+  static final int ROUNDS = 8; // more than the driver's threshold for preparing
   static final int PATIENCE = 60; // seconds for one check of all clients; only a broken one needs them
   static final boolean THROUGH_PGWEIR = "pgweir".equals(System.getenv("PGWEIR_TARGET"));
 

@@ -6,7 +6,7 @@
 const assert = require("node:assert");
 
 const CLIENTS = 20;
-const ROUNDS = 12; // more than any driver's threshold for preparing
+const ROUNDS = 8; // more than any driver's threshold for preparing
 const PATIENCE = 60; // seconds for one check of all clients; only a broken one needs them
 const THROUGH_PGWEIR = process.env.PGWEIR_TARGET === "pgweir";
 const POOL_SIZE = Number(process.env.PGWEIR_POOL_SIZE);

@@ -13,7 +13,7 @@ import time
 import traceback
 
 CLIENTS = 20
-ROUNDS = 12  # more than any driver's threshold for preparing
+ROUNDS = 8  # more than any driver's threshold for preparing
 PATIENCE = 60  # seconds for one check of all clients; only a broken one needs them
 
 THROUGH_PGWEIR = os.environ.get("PGWEIR_TARGET") == "pgweir"
