@@ -31,8 +31,6 @@ import java.util.UUID;
 import java.util.concurrent.BrokenBarrierException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.CyclicBarrier;
-import java.util.concurrent.TimeUnit;
 import org.postgresql.PGConnection;
 import org.postgresql.PGNotification;
 
@@ -47,13 +45,35 @@ public class JdbcTest {
   static class Client {
     final int number;
     Connection conn;
-    CyclicBarrier barrier;
+    Gate gate;
     private int count = 0;
 
     Client(int number) { this.number = number; }
     String tag() { return "client" + number + "-" + ++count; }
     long key() { return number * 1_000_000L + ++count; }
-    void await() throws Exception { barrier.await(PATIENCE, TimeUnit.SECONDS); }
+    void await() throws Exception { gate.await(); }
+  }
+
+  // Opens when all clients wait at it, again and again, until it is broken. (A CyclicBarrier forgets that it was.)
+  static class Gate {
+    private int waiting = 0, opened = 0;
+    private boolean broken = false;
+
+    synchronized void await() throws Exception {
+      int mine = opened;
+      if (++waiting == CLIENTS) {
+        waiting = 0;
+        ++opened;
+        notifyAll();
+      }
+      while (opened == mine && !broken) wait();
+      if (opened == mine) throw new BrokenBarrierException();
+    }
+
+    synchronized void break_() {
+      broken = true;
+      notifyAll();
+    }
   }
 
   interface Check { void run(Client client) throws Exception; }
@@ -69,16 +89,16 @@ public class JdbcTest {
     if (!only.isEmpty() && !only.contains(name)) return;
     long started = System.nanoTime();
     var failures = new ConcurrentLinkedQueue<Failure>();
-    var barrier = new CyclicBarrier(CLIENTS);
+    var gate = new Gate();
     var threads = new ArrayList<Thread>();
     for (Client client : clients) {
       var thread = new Thread(() -> {
-        client.barrier = barrier;
+        client.gate = gate;
         try {
           if (client.conn == null) client.conn = connect();
           check.run(client);
         } catch (Throwable error) {
-          barrier.reset(); // the others are not to wait for one that failed
+          gate.break_(); // the others are not to wait for one that failed
           if (!(error instanceof BrokenBarrierException)) failures.add(new Failure(client.number, error));
           Connection broken = client.conn;
           client.conn = null;

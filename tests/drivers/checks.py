@@ -193,7 +193,7 @@ class Threads:
 
 
 class AsyncBarrier:
-    """asyncio.Barrier, which the oldest Python here does not have."""
+    """As asyncio.Barrier, which not every Python 3 has, but for one use in a check."""
 
     def __init__(self, parties):
         self.missing = parties
@@ -201,6 +201,7 @@ class AsyncBarrier:
         self.broken = False
 
     async def wait(self):
+        true(self.missing > 0 or self.broken, "the barrier has been used already")
         self.missing -= 1
         if self.missing == 0:
             self.event.set()

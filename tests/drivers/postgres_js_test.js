@@ -254,7 +254,7 @@ async function cancel(client) {
     // Again until it has arrived: one that comes before the query does not count. The driver's own cancel() works
     // once for each query.
     while (waiting) {
-      if (query.active) query.canceller(query);
+      if (query.active) await query.canceller(query);
       await Promise.race([settled, new Promise((resolve) => setTimeout(resolve, 20))]);
     }
     await settled;
