@@ -56,8 +56,8 @@ Identity look_up(const std::string& user) {
   const char* output = options.output_file.empty() ? "/dev/null" : options.output_file.c_str();
   const int out = open(output, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   const int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  bool ready =
-      out >= 0 && in >= 0 && dup2(in, 0) == 0 && dup2(out, 1) == 1 && dup2(out, 2) == 2 && chdir("/") == 0;
+  bool ready = out >= 0 && in >= 0 && dup2(in, 0) == 0 && chdir("/") == 0;
+  if (ready && options.own_output) ready = dup2(out, 1) == 1 && dup2(out, 2) == 2;
   if (ready && identity.change) {
     ready = setgroups(0, nullptr) == 0 && setgid(identity.gid) == 0 && setuid(identity.uid) == 0;
   }

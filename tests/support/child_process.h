@@ -16,6 +16,7 @@ namespace pgweir {
 struct ChildOptions {
   std::string user;                      // run as this user; only root can
   std::string output_file;               // where stdout and stderr go, appended; empty: /dev/null
+  bool own_output = true;                // otherwise stdout and stderr are those of the test
   std::vector<std::string> environment;  // NAME=value, beside what is inherited
   int stop_signal = 15;  // what ends the program in an orderly way, and what it gets when the test dies
 };
