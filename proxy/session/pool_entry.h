@@ -21,6 +21,7 @@ struct ErrorText {
   std::string message;
   std::string detail;
   std::string hint;
+  std::string routine{};  // PostgreSQL's function, which some drivers go by
 };
 
 // Where the servers of a pool are, and who logs in there.

@@ -17,6 +17,8 @@ namespace {
 
 // How long a server may take to come to rest after its client has left, before it is closed.
 constexpr Duration abandon_patience = std::chrono::seconds(5);
+// After how long a cancel that has not helped is repeated meanwhile.
+constexpr Duration cancel_again = std::chrono::milliseconds(500);
 // How long a server may take to close after Terminate; its slot is kept for as long.
 constexpr Duration terminate_patience = std::chrono::seconds(2);
 // The largest message from a server that is gathered in memory.
@@ -72,7 +74,8 @@ std::string error_response(Bytes severity, const ErrorText& error) {
                              .sqlstate = error.sqlstate.empty() ? Bytes("XX000") : Bytes(error.sqlstate),
                              .message = error.message,
                              .detail = error.detail,
-                             .hint = error.hint});
+                             .hint = error.hint,
+                             .routine = error.routine});
   return out.take();
 }
 
@@ -494,6 +497,8 @@ void ServerSession::inspected() {
 void ServerSession::clean() {
   if (own_ != Own::nothing) return;
   own_ = Own::clean;
+  abandon_until_ = engine_.now() + abandon_patience;
+  engine_.set_timer(*this, abandon_until_);
   if (pool_.mode == PoolMode::session) {
     own_query(engine_.settings().pool.server_reset_query);
   } else {
@@ -601,7 +606,8 @@ void ServerSession::abandon(bool unfinished, bool let_finish) {
   if (ledger_.uncertain()) return condemn(CloseReason::copy_uncertain, {});
   state_ = ServerState::resetting;
   ++pool_.resetting;
-  if (!let_finish) engine_.set_timer(*this, engine_.now() + abandon_patience);
+  abandon_until_ = engine_.now() + abandon_patience;
+  if (!let_finish) engine_.set_timer(*this, engine_.now() + cancel_again);
   const bool busy = running();
   ledger_.swallow_all();
   if (ledger_.copy() == CopyMode::in || ledger_.copy() == CopyMode::both) {
@@ -635,7 +641,8 @@ void ServerSession::reset_further() {
   if (cancels_ > 0) return;  // the cancel might hit the rollback
   if (rolled_back_) return condemn(CloseReason::abandon_failed, {});
   rolled_back_ = true;
-  engine_.set_timer(*this, engine_.now() + abandon_patience);
+  abandon_until_ = engine_.now() + abandon_patience;
+  engine_.set_timer(*this, abandon_until_);
   Writer message;
   write_query(message, "ROLLBACK");
   send_own('Q', message.view());
@@ -651,7 +658,13 @@ void ServerSession::on_timer() {
   }
   switch (state_) {
     case ServerState::resetting:
-      return condemn(CloseReason::abandon_timeout, {});
+      if (engine_.now() >= abandon_until_) return condemn(CloseReason::abandon_timeout, {});
+      // The cancel may have come before the statement.
+      if (running() && cancels_ == 0) {
+        canceled_request_ = 0;
+        cancel_running();
+      }
+      return engine_.set_timer(*this, engine_.now() + cancel_again);
     case ServerState::canceling:
       return condemn(CloseReason::cancel_unsettled, {});
     case ServerState::closing:

@@ -167,6 +167,7 @@ class ServerSession final : public Connection {
   std::vector<Parameters::Value> synchronising_;  // reported parameters that are being set
   int cancels_ = 0;                               // on their way to this server
   std::uint64_t canceled_request_ = 0;            // the latest request that a cancel was sent for
+  Instant abandon_until_{};                       // when patience with an abandoned server ends
   std::uint64_t request_ = 0;  // counts what was asked, so that a late cancel hits nothing newer
   std::int32_t backend_pid_ = 0;
   std::string secret_;

@@ -23,11 +23,12 @@ bool drops_all(const SqlEffects& effects) {
 }
 
 ErrorText missing(Bytes name) {
+  if (name.empty()) return {"26000", "unnamed prepared statement does not exist", {}, {}};
   return {"26000",
-          name.empty() ? "unnamed prepared statement does not exist"
-                       : "prepared statement \"" + std::string(name) + "\" does not exist",
+          "prepared statement \"" + std::string(name) + "\" does not exist",
           {},
-          {}};
+          {},
+          "FetchPreparedStatement"};
 }
 
 // The body as far as it has come.
