@@ -17,6 +17,14 @@ SharedStatement StatementCatalog::intern(Bytes parse_rest) {
   return statement;
 }
 
+void StatementCatalog::retire(PreparedStatement& statement) {
+  statement.outdated = true;
+  const auto found = statements_.find(statement.parse_rest());
+  if (found == statements_.end() || found->second.get() != &statement) return;
+  bytes_ -= statement.bytes();
+  statements_.erase(found);
+}
+
 void StatementCatalog::sweep() {
   std::erase_if(statements_, [this](const auto& entry) {
     if (entry.second.use_count() > 1) return false;

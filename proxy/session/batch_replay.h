@@ -32,6 +32,7 @@ class BatchReplay {
   void rewind() { state_ = State::rewinding; }
   bool rewinding() const { return state_ == State::rewinding; }
   std::string take();
+  bool repeating() const { return state_ == State::repeating; }
   // The server is ready again: a second run is over, and not repeated.
   void ready() {
     if (state_ == State::repeating) state_ = State::off;

@@ -234,8 +234,22 @@ void ServerSession::serve(const Piece& piece) {
       if (verdict_.ready) ready(piece.body.size() == 1 ? piece.body[0] : '?');
       return;
     default:
+      end_preparing();
       return;
   }
+}
+
+// Some drivers prepare with Flush and send Sync only with the execution, which may come much later. What has
+// only prepared and described statements, outside of a transaction, loses nothing when it ends before.
+bool ServerSession::end_preparing() {
+  if (!only_prepares_ || !flushed_ || client_ == nullptr || in_message_ || !client_->at_boundary())
+    return false;
+  if (!ledger_.empty() || !ledger_.needs_sync() || ledger_.skipping()) return false;
+  flushed_ = false;
+  Writer message;
+  write_sync(message);
+  send_own('S', message.view());
+  return true;
 }
 
 void ServerSession::deliver(const Piece& piece) {
@@ -252,7 +266,7 @@ void ServerSession::deliver_error(const Piece& piece) {
   }
   const bool stale = is_stale_plan(fields.sqlstate, fields.routine);
   const bool renewed =
-      (stale || is_lost_statement(fields.sqlstate, fields.routine)) && statements_.forget_used();
+      (stale || is_lost_statement(fields.sqlstate, fields.routine)) && statements_.forget_used(stale);
   if (renewed && replay_.heals(fields.sqlstate, fields.routine) && !in_transaction()) {
     replay_.rewind();
     ledger_.swallow_all();
@@ -329,6 +343,7 @@ void ServerSession::ready(char status) {
 void ServerSession::look_for_rest() {
   if (state_ != ServerState::active && state_ != ServerState::resetting && state_ != ServerState::canceling)
     return;
+  if (end_preparing()) return;
   if (!ledger_.settled() || in_message_) return;
   if (client_ != nullptr) {
     if ((in_transaction() && !planted(Bug::release_too_early)) || !client_->at_boundary()) return;
@@ -476,12 +491,11 @@ std::optional<ErrorText> ServerSession::watch(const SqlEffects& effects, Bytes s
   return session_.note(effects, sql, pool_.policies, *parameters_);
 }
 
-// Asks what the client has left in the session. In a transaction of its own, since the client may have set a
-// statement_timeout that is too short for it.
+// Asks what the client has left in the session.
 void ServerSession::inspect() {
   own_ = Own::inspect;
   framer_.gather(&gathered_with_rows);
-  own_query("BEGIN;SET LOCAL statement_timeout=0");
+  own_query(SessionState::question_first);
   own_query(session_.question() + ";COMMIT");
 }
 
@@ -511,6 +525,9 @@ void ServerSession::clean() {
 std::uint64_t ServerSession::note(char type, Reply reply) {
   if (!ledger_.skipping() || type == 'S') start_query(type);
   if (type == 'B') ++totals().bind_count;
+  if (ledger_.settled() && !in_transaction()) only_prepares_ = true;
+  only_prepares_ = only_prepares_ && (type == 'P' || type == 'D' || type == 'C' || type == 'H');
+  flushed_ = type == 'H';
   return ledger_.sent(type, reply);
 }
 

@@ -79,6 +79,7 @@ class ServerSession final : public Connection {
   void record(char type, Bytes message);
   // Nothing of the client's is to be sent now: what was sent last is being undone, to be done once more, or
   // it is being found out what the client has left in the session.
+  bool repeats() const { return replay_.repeating(); }
   bool holds_client() const { return replay_.rewinding() || own_ == Own::inspect; }
   // Refuses a Query of the client in its place in the order.
   void refuse_query(ErrorText error);
@@ -117,6 +118,7 @@ class ServerSession final : public Connection {
   void deliver(const Piece& piece);
   void deliver_error(const Piece& piece);
   void replay();
+  bool end_preparing();
   void parameter_changed(Bytes body);
   void error_reported(Bytes body);
   void ready(char status);
@@ -144,13 +146,15 @@ class ServerSession final : public Connection {
   Ledger ledger_;
   Verdict verdict_;
   char transaction_ = 'I';
-  bool unasked_ = false;      // the present message came when nothing was owed
-  bool in_message_ = false;   // part of a message has come, and not yet its end
-  bool delivering_ = false;   // the present message goes to the client
-  bool told_fatal_ = false;   // the client has been sent the server's own last words
-  bool rolled_back_ = false;  // the rollback after an abandonment has been sent
-  bool batch_open_ = false;   // extended messages have been sent, and no Sync behind them
-  bool unclean_ = false;      // its last client may have left something in the session
+  bool unasked_ = false;        // the present message came when nothing was owed
+  bool in_message_ = false;     // part of a message has come, and not yet its end
+  bool delivering_ = false;     // the present message goes to the client
+  bool told_fatal_ = false;     // the client has been sent the server's own last words
+  bool rolled_back_ = false;    // the rollback after an abandonment has been sent
+  bool batch_open_ = false;     // extended messages have been sent, and no Sync behind them
+  bool only_prepares_ = false;  // the present batch has only prepared and described statements
+  bool flushed_ = false;        // the last message was Flush
+  bool unclean_ = false;        // its last client may have left something in the session
   ClientSession* client_ = nullptr;
   Use use_;  // how the meter sees the present client's use of this server
   SharedParameters parameters_;

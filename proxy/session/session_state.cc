@@ -18,7 +18,7 @@ Bytes part(StateKind kind) {
   switch (kind) {
     case StateKind::setting:
       return "SELECT 'setting', name, setting FROM pg_catalog.pg_settings"
-             " WHERE source = 'session' AND name NOT LIKE 'transaction%'"
+             " WHERE source = 'session' AND name NOT LIKE 'transaction%' AND name <> 'statement_timeout'"
              " UNION ALL SELECT 'setting', n, pg_catalog.current_setting(n)"
              " FROM (VALUES ('role'), ('session_authorization')) AS v (n)";
     case StateKind::listen:
@@ -106,6 +106,11 @@ std::optional<ErrorText> SessionState::note(const SqlEffects& effects, Bytes sql
 void SessionState::watch(StateKind kind, const Policies& policies) {
   if (policies[static_cast<std::size_t>(kind)] != StatePolicy::allow) watched_.add(kind);
 }
+
+const char* const SessionState::question_first =
+    "SELECT 'setting', name, setting FROM pg_catalog.pg_settings"
+    " WHERE source = 'session' AND name = 'statement_timeout';"
+    "BEGIN;SET LOCAL statement_timeout=0";
 
 std::string SessionState::question() {
   asked_ = watched_;

@@ -39,6 +39,8 @@ class SessionState {
   bool reset_all() const { return reset_all_; }
 
   // The query to ask, and what it answers: `row` for each of its rows.
+  // In two queries, since the client may have set a statement_timeout that is too short for the second.
+  static const char* const question_first;
   std::string question();
   bool answer(Bytes data_row);
   // The answer is complete: the parameters set in the session that are not reported, if they were asked for.

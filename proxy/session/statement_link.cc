@@ -18,6 +18,11 @@ namespace {
 constexpr Bytes prefix = "pgweir_";
 constexpr Bytes no_statement = "pgweir_none";
 
+// PostgreSQL's error for who goes on with a statement whose result has changed its shape.
+ErrorText stale_plan() {
+  return {"0A000", "cached plan must not change result type", {}, {}, "RevalidateCachedQuery"};
+}
+
 bool drops_all(const SqlEffects& effects) {
   return effects.has(SqlEffect::deallocate_all) || effects.has(SqlEffect::discard_all);
 }
@@ -59,7 +64,9 @@ void StatementLink::parse(ClientSession& client, const Piece& piece) {
   if (auto refusal = server_.watch(statement->effects(), statement->query()))
     return provoke(std::move(*refusal));
   ClientStatements& names = client.statements();
-  if (!head->statement.empty() && names.find(head->statement)) {
+  const SharedStatement taken = head->statement.empty() ? nullptr : names.find(head->statement);
+  // When a batch is run once more, its Parse may have been answered already.
+  if (taken && !(server_.repeats() && taken == statement)) {
     return provoke(
         {"42P05", "prepared statement \"" + std::string(head->statement) + "\" already exists", {}, {}});
   }
@@ -75,7 +82,7 @@ void StatementLink::parse(ClientSession& client, const Piece& piece) {
   }
   std::uint64_t sequence = 0;
   if (head->statement.empty()) {
-    sequence = server_.forward(piece);
+    sequence = parse_unnamed(client, piece, *statement);
     ++server_.totals().server_parse_count;
     unnamed_here_ = true;
   } else if (statements_.use(*statement) && !server_.transaction_failed()) {
@@ -87,6 +94,21 @@ void StatementLink::parse(ClientSession& client, const Piece& piece) {
   names.define(sequence, head->statement, std::move(statement));
   changes_.push_back({.sequence = sequence, .kind = Kind::of_client, .statement = nullptr});
   server_.supply();
+}
+
+std::uint64_t StatementLink::parse_unnamed(ClientSession& client, const Piece& piece,
+                                           const PreparedStatement& statement) {
+  const auto name =
+      statement.effects().has(SqlEffect::deallocate_one) ? deallocate_name(statement.query()) : std::nullopt;
+  const SharedStatement known = name ? client.statements().find(*name) : nullptr;
+  deallocates_ = known ? *name : "";
+  if (!known) return server_.forward(piece);
+  const std::string sql = deallocate_command(known);
+  const std::uint64_t sequence = server_.note('P', Reply::forward);
+  Writer out;
+  write_parse(out, "", sql);
+  server_.send(out.view(), {});
+  return sequence;
 }
 
 // What is too large to be kept, or not to be kept, stays on this server, and so does its client.
@@ -108,7 +130,7 @@ void StatementLink::parse_untracked(ClientSession& client, const Piece& piece) {
 
 void StatementLink::bind(ClientSession& client, const Piece& piece) {
   const auto head = read_bind_head(body_of(piece));
-  clears_ = false;
+  clears_ = outdated_ = false;
   if (!head || server_.ledger().skipping()) {
     server_.forward(piece);
     return;
@@ -134,7 +156,13 @@ void StatementLink::bind(ClientSession& client, const Piece& piece) {
     server_.forward(piece);
     return;
   }
-  server_.note('B', Reply::forward);
+  const std::uint64_t sequence = server_.note('B', Reply::forward);
+  outdated_ = statement->outdated;
+  // Formats for columns that are not there any more are refused in other words.
+  if (outdated_) {
+    changes_.push_back(
+        {.sequence = sequence, .kind = Kind::provoke, .statement = nullptr, .error = stale_plan()});
+  }
   // The head anew, the rest as it is.
   const std::size_t old_head = 5 + head->portal.size() + 1 + head->statement.size() + 1;
   Writer out;
@@ -148,6 +176,7 @@ void StatementLink::bind(ClientSession& client, const Piece& piece) {
 
 void StatementLink::describe(ClientSession& client, const Piece& piece) {
   const auto target = read_describe(body_of(piece));
+  outdated_ = outdated_ && !(target && target->kind == 'P');
   if (!target || target->kind != 'S' || server_.ledger().skipping()) {
     server_.forward(piece);
     return;
@@ -200,9 +229,15 @@ void StatementLink::close(ClientSession& client, const Piece& piece) {
 }
 
 void StatementLink::execute(ClientSession& client, const Piece& piece) {
+  // It has not asked what the rows look like now.
+  if (outdated_ && !server_.ledger().skipping()) return provoke(stale_plan());
   const std::uint64_t sequence = server_.forward(piece);
-  if (sequence == 0 || !clears_) return;
-  client.statements().clear_all(sequence);
+  if (sequence == 0 || (!clears_ && deallocates_.empty())) return;
+  if (clears_) {
+    client.statements().clear_all(sequence);
+  } else {
+    client.statements().close(sequence, std::exchange(deallocates_, {}));
+  }
   changes_.push_back({.sequence = sequence, .kind = Kind::by_tag, .statement = nullptr});
 }
 
@@ -210,6 +245,7 @@ void StatementLink::query(ClientSession& client, const Piece& piece, const SqlEf
   ClientStatements& names = client.statements();
   const bool tracked = !server_.ledger().skipping() && !server_.ledger().uncertain();
   unnamed_here_ = clears_ = false;
+  deallocates_.clear();
   if (tracked && effects.has(SqlEffect::deallocate_one) && piece.last) {
     const auto sql = read_query(body_of(piece));
     const auto name = sql ? deallocate_name(*sql) : std::nullopt;
@@ -235,16 +271,21 @@ void StatementLink::query(ClientSession& client, const Piece& piece, const SqlEf
   }
 }
 
-// DEALLOCATE of a client's name: what has that name is another client's as well, under a name of pgweir's.
-void StatementLink::deallocate(ClientSession& client, const std::string& name,
-                               const SharedStatement& statement) {
+// What a client calls by its name other clients have as well, under a name of pgweir's.
+std::string StatementLink::deallocate_command(const SharedStatement& statement) {
   const std::string on_server = ensure(statement);
   statements_.erase(*statement);
+  return "DEALLOCATE \"" + on_server + "\"";
+}
+
+void StatementLink::deallocate(ClientSession& client, const std::string& name,
+                               const SharedStatement& statement) {
+  const std::string sql = deallocate_command(statement);
   const std::uint64_t sequence = server_.note('Q', Reply::forward);
   client.statements().close(sequence, name);
   changes_.push_back({.sequence = sequence, .kind = Kind::by_tag, .statement = nullptr});
   Writer out;
-  write_query(out, "DEALLOCATE \"" + on_server + "\"");
+  write_query(out, sql);
   server_.send(out.view(), {});
 }
 
@@ -318,10 +359,11 @@ const ErrorText* StatementLink::instead(std::uint64_t sequence) const {
   return nullptr;
 }
 
-bool StatementLink::forget_used() {
+bool StatementLink::forget_used(bool outdated) {
   bool any = false;
   for (const SharedStatement& statement : std::exchange(used_, {})) {
     const auto id = statements_.find(*statement);
+    if (outdated) engine_.statements().retire(*statement);
     if (!id) continue;
     leftover_.push_back(*id);
     statements_.erase(*statement);

@@ -50,7 +50,8 @@ class StatementLink {
   // What the client is told instead of the server's error about this entry; null: the server's error.
   const ErrorText* instead(std::uint64_t sequence) const;
   // What was used since the batch began is not to be trusted: it will be prepared anew. False if nothing was.
-  bool forget_used();
+  // `outdated`: nor is what clients were told of its result.
+  bool forget_used(bool outdated);
   void command_completed(Bytes tag, std::uint64_t sequence);
   // Entries before `front` are done with: `completed` was answered, or `failed`, and the others never ran.
   // Numbers are 0 for none.
@@ -82,6 +83,8 @@ class StatementLink {
   };
 
   void deallocate(ClientSession& client, const std::string& name, const SharedStatement& statement);
+  std::string deallocate_command(const SharedStatement& statement);
+  std::uint64_t parse_unnamed(ClientSession& client, const Piece& piece, const PreparedStatement& statement);
   void parse_untracked(ClientSession& client, const Piece& piece);
   // The name of the statement on the server, which has it or is about to; empty when that cannot be said.
   std::string ensure(const SharedStatement& statement);
@@ -98,6 +101,8 @@ class StatementLink {
   std::vector<SharedStatement> used_;    // by the present batch
   std::vector<std::uint64_t> leftover_;  // ids that the server still has and nobody uses: to be closed
   bool unnamed_here_ = false;            // the server's unnamed statement is the present client's
+  std::string deallocates_;              // the unnamed statement drops the client's one of this name
+  bool outdated_ = false;                // the portal that was bound last may have another shape than told
   bool clears_ = false;                  // the portal that was bound last drops all statements
 };
 
