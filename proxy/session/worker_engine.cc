@@ -456,7 +456,6 @@ void WorkerEngine::dial_failed(PoolEntry& pool, ErrorText error, bool server_sai
   // Out of resources (53...), out of connections, starting up or shutting down (57P0...): that passes.
   const bool passes = error.sqlstate.starts_with("53") || error.sqlstate.starts_with("57P");
   pool.failure_permanent = server_said_no && !passes;
-  pool.failure_of_login = server_said_no;
   pool.failure = std::move(error);
   touch(pool);
 }
@@ -474,8 +473,7 @@ void WorkerEngine::refuse_hopeless(PoolEntry& pool) {
   for (int left = pool.shard.waiting(); left > 0; --left) {
     ClientSession& client = *find_client(pool.shard.pop_waiter()->client);
     pool.meter.abandoned(client.use(), GaveUp::refused, now_);
-    client.fail_request(pool.failure_of_login ? Refusal::server_login_failed : Refusal::server_unreachable,
-                        error);
+    client.fail_request(Refusal::server_login_failed, error);
   }
 }
 
