@@ -247,8 +247,10 @@ std::vector<Setting> make_table() {
             "it."),
       integer("pool", "default_pool_size", 20, {1, most_servers}, "servers",
               field<&S::pool, &P::default_pool_size>(), "How many servers a pool may have."),
-      integer("pool", "min_pool_size", 0, {0, most_servers}, "servers", field<&S::pool, &P::min_pool_size>(),
-              "How many servers a pool that is in use keeps open when fewer would do."),
+      integer(
+          "pool", "min_pool_size", 0, {0, most_servers}, "servers", field<&S::pool, &P::min_pool_size>(),
+          "How many servers a pool that is in use keeps open when fewer would do. Workers that share a pool "
+          "keep a part each, once they have clients of it."),
       integer("pool", "reserve_pool_size", 0, {0, most_servers}, "servers",
               field<&S::pool, &P::reserve_pool_size>(),
               "How many servers a pool may have beyond its size once a client has waited for "

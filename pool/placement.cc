@@ -26,4 +26,11 @@ std::vector<WorkerId> placement(const Route& route, int pool_size, int workers) 
   return result;
 }
 
+int part_of(int whole, const std::vector<WorkerId>& hosts, WorkerId worker) {
+  const auto count = static_cast<int>(hosts.size());
+  const auto place = static_cast<int>(std::find(hosts.begin(), hosts.end(), worker) - hosts.begin());
+  if (place == count) return 0;
+  return whole / count + (place < whole % count ? 1 : 0);
+}
+
 }  // namespace pgweir

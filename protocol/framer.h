@@ -22,7 +22,8 @@ struct Piece {
   bool borrowed = false;
   std::uint32_t length = 0;  // of the whole body, as declared
   Bytes raw{};               // the part of the message, header included, that this read brought
-  Bytes body{};              // the whole body, with the last piece of a type that is gathered
+  // The whole body, with the last piece of a type that is gathered: valid until the next call only.
+  Bytes body{};
 };
 
 enum class FrameError : std::uint8_t { unknown_type, bad_length };

@@ -350,10 +350,11 @@ void ClientSession::logged_in_to_console(ConsolePrivilege rights, Bytes rest) {
 
 void ClientSession::refuse(Refusal refusal, const ErrorText& error) {
   if (gone_) return;
-  engine_.count(refusal);
+  const Refusal reason = error.refusal.value_or(refusal);
+  engine_.count(reason);
   if (server_ == nullptr || !server_->delivering()) engine_.send_copy(*this, error_response("FATAL", error));
   if (engine_.settings().log.pooler_errors)
-    log(LogLevel::warning, "refused (" + std::string(row(refusal).label) + "): " + error.message);
+    log(LogLevel::warning, "refused (" + std::string(row(reason).label) + "): " + error.message);
   leave("refused");
 }
 
@@ -401,9 +402,10 @@ void ClientSession::check_parameters(ServerSession& server) {
 void ClientSession::fail_request(Refusal refusal, const ErrorText& error) {
   left_queue();
   if (login_) return refuse(refusal, error);
-  engine_.count(refusal);
+  const Refusal reason = error.refusal.value_or(refusal);
+  engine_.count(reason);
   if (engine_.settings().log.pooler_errors)
-    log(LogLevel::warning, "request refused (" + std::string(row(refusal).label) + "): " + error.message);
+    log(LogLevel::warning, "request refused (" + std::string(row(reason).label) + "): " + error.message);
   engine_.send_copy(*this, error_response("ERROR", error));
   if (late_begin_ == LateBegin::begun) late_begin_ = LateBegin::failed;
   const char type = held_.empty() ? 'Q' : held_.front()[0];
@@ -429,6 +431,7 @@ void ClientSession::set_parameters(SharedParameters parameters, SharedParameters
 }
 
 void ClientSession::told_error(const ErrorText& error) {
+  if (error.refusal) engine_.count(*error.refusal);
   engine_.send_copy(*this, error_response("ERROR", error));
 }
 
@@ -472,7 +475,10 @@ void ClientSession::server_takes_more() {
 void ClientSession::server_lost(const ErrorText& error, bool told) {
   server_ = nullptr;
   if (gone_) return;
-  if (!told) engine_.send_copy(*this, error_response("FATAL", error));
+  if (!told) {
+    engine_.count(error.refusal.value_or(Refusal::server_lost));
+    engine_.send_copy(*this, error_response("FATAL", error));
+  }
   leave("its server connection was lost");
 }
 
@@ -503,12 +509,9 @@ void ClientSession::on_console_message(const Piece& piece) {
     case 'f':
       return;
     default:
-      engine_.send_copy(
-          *this,
-          error_response("ERROR", refusal_text(Refusal::not_supported,
-                                               "the console speaks the simple query protocol only", {},
-                                               "With psql it works as it is; other drivers have a mode "
-                                               "such as preferQueryMode=simple.")));
+      told_error(refusal_text(
+          Refusal::not_supported, "the console speaks the simple query protocol only", {},
+          "With psql it works as it is; other drivers have a mode such as preferQueryMode=simple."));
       discard_ = Discard::until_sync;
   }
 }

@@ -12,6 +12,7 @@
 #include "pool/shard.h"
 #include "protocol/parameters.h"
 #include "proxy/session/host.h"
+#include "proxy/session/refusal.h"
 
 namespace pgweir {
 
@@ -21,7 +22,8 @@ struct ErrorText {
   std::string message;
   std::string detail;
   std::string hint;
-  std::string routine{};  // PostgreSQL's function, which some drivers go by
+  std::string routine{};             // PostgreSQL's function, which some drivers go by
+  std::optional<Refusal> refusal{};  // pgweir's reason, when the words are its own
 };
 
 // Where the servers of a pool are, and who logs in there.
@@ -61,7 +63,6 @@ struct PoolEntry {
   // The last failure to get a server connection, while the last attempt failed.
   std::optional<ErrorText> failure;
   bool failure_permanent = false;
-  bool failure_of_login = false;  // the server was reached, and said no
 
   // Another shard needs a slot of this pool.
   struct Recall {

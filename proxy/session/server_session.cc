@@ -61,7 +61,12 @@ ErrorText error_text(Bytes body) {
 }
 
 ErrorText refusal_text(Refusal refusal, std::string message, std::string detail, std::string hint) {
-  return {std::string(row(refusal).sqlstate), std::move(message), std::move(detail), std::move(hint)};
+  return {std::string(row(refusal).sqlstate),
+          std::move(message),
+          std::move(detail),
+          std::move(hint),
+          {},
+          refusal};
 }
 
 ErrorText aborted() {

@@ -312,14 +312,6 @@ int WorkerEngine::pool_size(const DatabaseSettings& database, const std::string&
   return database.pool_size.value_or(settings_->pool.default_pool_size);
 }
 
-// What this worker has to do of something that the workers of a pool do together.
-int WorkerEngine::part_of(int whole, const std::vector<WorkerId>& hosts) const {
-  const auto count = static_cast<int>(hosts.size());
-  const auto place = std::find(hosts.begin(), hosts.end(), id_);
-  if (place == hosts.end()) return 0;
-  return whole / count + (static_cast<int>(place - hosts.begin()) < whole % count ? 1 : 0);
-}
-
 void WorkerEngine::configure(PoolEntry& pool, const DatabaseSettings& database) {
   const PoolSettings& defaults = settings_->pool;
   const UserSettings* const user = settings_->find_user(pool.route.user);
@@ -329,7 +321,7 @@ void WorkerEngine::configure(PoolEntry& pool, const DatabaseSettings& database) 
   if (user != nullptr && user->query_wait_timeout) wait_timeout = *user->query_wait_timeout;
   pool.shard.set_limits({.size = size,
                          .reserve = database.reserve_pool_size.value_or(defaults.reserve_pool_size),
-                         .min = part_of(database.min_pool_size.value_or(defaults.min_pool_size), hosts),
+                         .min = part_of(database.min_pool_size.value_or(defaults.min_pool_size), hosts, id_),
                          .shared = hosts.size() > 1,
                          .reserve_timeout = defaults.reserve_pool_timeout,
                          .idle_timeout = defaults.server_idle_timeout,
@@ -464,7 +456,6 @@ void WorkerEngine::dial_failed(PoolEntry& pool, ErrorText error, bool server_sai
   // Out of resources (53...), out of connections, starting up or shutting down (57P0...): that passes.
   const bool passes = error.sqlstate.starts_with("53") || error.sqlstate.starts_with("57P");
   pool.failure_permanent = server_said_no && !passes;
-  pool.failure_of_login = server_said_no;
   pool.failure = std::move(error);
   touch(pool);
 }
@@ -482,8 +473,7 @@ void WorkerEngine::refuse_hopeless(PoolEntry& pool) {
   for (int left = pool.shard.waiting(); left > 0; --left) {
     ClientSession& client = *find_client(pool.shard.pop_waiter()->client);
     pool.meter.abandoned(client.use(), GaveUp::refused, now_);
-    client.fail_request(pool.failure_of_login ? Refusal::server_login_failed : Refusal::server_unreachable,
-                        error);
+    client.fail_request(Refusal::server_login_failed, error);
   }
 }
 

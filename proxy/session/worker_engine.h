@@ -129,7 +129,6 @@ class WorkerEngine {
   void on_mail(ConsoleAnswered& mail);
   void on_mail(Drain& mail);
 
-  int part_of(int whole, const std::vector<WorkerId>& hosts) const;
   void configure(PoolEntry& pool, const DatabaseSettings& database);
   void hand_to_waiter(const Waiter& waiter, ServerSession& server);
   void service(PoolEntry& pool);

@@ -1,7 +1,6 @@
 // SHOW ERRORS: what went wrong is counted under its reason.
 
 #include <doctest/doctest.h>
-#include <signal.h>
 
 #include <set>
 
@@ -48,7 +47,7 @@ TEST_CASE("SHOW ERRORS has a row for every reason, also for those that never hap
     CHECK((refused || all.value(row, "kind") == "closed"));
     CHECK(all.value(row, "count") == "0");
     CHECK_FALSE(all.value(row, "meaning").empty());
-    CHECK((all.value(row, "sqlstate").size() == 5) == refused);
+    CHECK(all.value(row, "sqlstate").size() == (refused ? 5u : 0u));
     CHECK(rows.insert(all.value(row, "kind") + " " + all.value(row, "reason")).second);
   }
   for (const char* name : {"refused clients_full", "refused wait_timeout", "refused not_supported",
@@ -94,9 +93,8 @@ TEST_CASE("SHOW ERRORS counts servers that were lost, and the clients that lost 
   busy.must("begin");
   postgres.run("select pg_terminate_backend(" + busy.value("select pg_backend_pid()") + ")");
   CHECK(busy.exec("select 1").sqlstate() == "57P01");
-  CHECK(eventually([&] {
-    return count(pgweir, "closed", "fatal_error") + count(pgweir, "closed", "lost") == 1;
-  }));
+  CHECK(eventually(
+      [&] { return count(pgweir, "closed", "fatal_error") + count(pgweir, "closed", "lost") == 1; }));
   CHECK(total(pgweir, "closed") == 1);
 }
 
@@ -116,4 +114,20 @@ TEST_CASE("SHOW ERRORS tells a server that cannot be reached from one that says 
   CHECK(count(pgweir, "refused", "server_login_failed") == 1);
   CHECK(count(pgweir, "refused", "server_unreachable") == 1);
   CHECK(count(pgweir, "closed", "login_failed") >= 2);
+}
+
+TEST_CASE("SHOW ERRORS counts errors of single requests, whose clients stay") {
+  PgweirSetup setup(shared_postgres());
+  setup.pool = "pool_mode = \"statement\"\n";
+  const PgweirProcess pgweir(setup);
+  PgConnection client = pgweir.connect();
+  CHECK_FALSE(client.exec("begin").ok());
+  CHECK(client.value("select 1") == "1");
+  CHECK(count(pgweir, "refused", "transaction_refused") == 1);
+
+  PgConnection console = pgweir.console();
+  CHECK(console.exec_params("SHOW VERSION", {}).sqlstate() == "0A000");
+  CHECK(console.must("SHOW VERSION").rows() == 1);
+  CHECK(count(pgweir, "refused", "not_supported") == 1);
+  CHECK(total(pgweir, "refused") == 2);
 }

@@ -1,4 +1,4 @@
-// A reload that makes a pool smaller, when several workers had it and one has it now.
+// The size of a pool that several workers have: its minimum, and a reload that gives it to one of them.
 
 #include <doctest/doctest.h>
 
@@ -24,6 +24,9 @@ int servers_in_pools(const PgweirProcess& pgweir) {
   return pgweir.pool("sv_active") + pgweir.pool("sv_idle") + pgweir.pool("sv_used") +
          pgweir.pool("sv_tested") + pgweir.pool("sv_login");
 }
+
+// The worker that a client belongs to is in the low bits of its key (WorkerEngine::issue_cancel_key).
+int worker_of(const PgConnection& client) { return client.backend_pid() & 63; }
 
 // Sixteen clients, each with a server of its own, on two workers.
 struct FullPool {
@@ -81,4 +84,24 @@ TEST_CASE("busy servers beyond a lower size are closed when they are given back,
   for (PgConnection& client : pool.clients) client.send("select 1");
   for (PgConnection& client : pool.clients) CHECK(client.finish().ok());
   CHECK(postgres.backends() <= 4);
+}
+
+TEST_CASE("workers that share a pool keep min_pool_size together, not each") {
+  const Postgres& postgres = shared_postgres();
+  PgweirSetup setup(postgres);
+  setup.workers = 2;
+  setup.pool = "default_pool_size = 16\nmin_pool_size = 5\n";
+  const PgweirProcess pgweir(setup);
+  std::vector<PgConnection> clients;
+  clients.push_back(pgweir.connect());
+  REQUIRE(eventually([&] {
+    clients.push_back(pgweir.connect());
+    return worker_of(clients.back()) != worker_of(clients[0]);
+  }));
+  CHECK(eventually([&] { return postgres.backends() >= 5; }));
+  for (int round = 0; round < 20; ++round) {
+    for (PgConnection& client : clients) client.must("select 1");
+  }
+  CHECK(postgres.backends() == 5);
+  CHECK(servers_in_pools(pgweir) == 5);
 }

@@ -169,6 +169,7 @@ TEST_CASE("show: the columns of PgBouncer 1.24 and 1.25, in their order and type
         "name:s pool_size:s reserve_pool_size:s pool_mode:s max_user_connections:i current_connections:i "
         "max_user_client_connections:i current_client_connections:i");
   CHECK(columns("SHOW LISTS") == "list:s items:i");
+  CHECK(columns("SHOW ERRORS") == "kind:s reason:s sqlstate:s count:q meaning:s");
   CHECK(columns("SHOW CONFIG") == "key:s value:s default:s changeable:s");
   CHECK(columns("SHOW STATE") == "key:s value:s");
   CHECK(columns("SHOW VERSION") == "version:s");
@@ -252,6 +253,24 @@ TEST_CASE("no secret of the settings is in any answer") {
         answer_console(command.words, ConsolePrivilege::admin, world_of(settings, two_workers()));
     CHECK(result.bytes.find("hidden") == std::string::npos);
   }
+}
+
+TEST_CASE("SHOW ERRORS adds up what the workers counted, and keeps reasons that never happened") {
+  std::vector<WorkerSnapshot> workers(3);
+  for (WorkerSnapshot& worker : workers) {
+    worker.events = {{"refused", "password_wrong", "28P01", "The password is wrong.", 0},
+                     {"refused", "clients_full", "53300", "Too many.", 0},
+                     {"closed", "lost", "", "It broke.", 0}};
+  }
+  workers[0].events[0].count = 2;
+  workers[2].events[0].count = 5'000'000'000;
+  workers[1].events[2].count = 1;
+  const ConsoleReply reply = ask("SHOW ERRORS", workers);
+  REQUIRE(reply.only().rows.size() == 3);
+  CHECK(row(reply, 0) == std::vector<std::string>{"refused", "password_wrong", "28P01", "5000000002",
+                                                  "The password is wrong."});
+  CHECK(row(reply, 1) == std::vector<std::string>{"refused", "clients_full", "53300", "0", "Too many."});
+  CHECK(row(reply, 2) == std::vector<std::string>{"closed", "lost", "NULL", "1", "It broke."});
 }
 
 TEST_CASE("SHOW LISTS counts everything over the workers") {

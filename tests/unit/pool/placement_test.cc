@@ -56,3 +56,30 @@ TEST_CASE("placement: the border between database and user counts") {
   }
   CHECK(different > 90);
 }
+
+TEST_CASE("placement: the parts of the hosts are even and add up to the whole") {
+  for (const int workers : {1, 2, 3, 4, 7}) {
+    for (const int size : {1, 16, 30, 100}) {
+      const Route route{"db", "user"};
+      const auto hosts = placement(route, size, workers);
+      for (int whole = 0; whole <= 20; ++whole) {
+        CAPTURE(workers);
+        CAPTURE(size);
+        CAPTURE(whole);
+        int sum = 0, least = whole, most = 0;
+        for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(workers); ++i) {
+          const int part = part_of(whole, hosts, {i});
+          const bool is_host = std::find(hosts.begin(), hosts.end(), WorkerId{i}) != hosts.end();
+          sum += part;
+          if (!is_host) CHECK(part == 0);
+          if (is_host) least = std::min(least, part), most = std::max(most, part);
+        }
+        CHECK(sum == whole);
+        CHECK(most - least <= 1);
+      }
+    }
+  }
+  CHECK(part_of(7, {{3}, {0}, {1}}, {3}) == 3);
+  CHECK(part_of(7, {{3}, {0}, {1}}, {1}) == 2);
+  CHECK(part_of(7, {{3}, {0}, {1}}, {2}) == 0);
+}

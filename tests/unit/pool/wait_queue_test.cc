@@ -43,7 +43,6 @@ TEST_CASE("wait queue: first in, first out, with what belongs to each") {
   CHECK(queue.front_place() == place);
   CHECK(queue.front()->client == ConnId{1, 1});
   CHECK(queue.front()->since == Instant(1s));
-  CHECK(queue.front()->since == Instant(1s));
   CHECK(drain(queue) == std::vector<std::uint32_t>{1, 2, 3});
   CHECK(queue.empty());
 }
