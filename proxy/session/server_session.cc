@@ -330,7 +330,8 @@ void ServerSession::look_for_rest() {
   if (client_ != nullptr) {
     if ((in_transaction() && !planted(Bug::release_too_early)) || !client_->at_boundary()) return;
     if (session_.due()) return inspect();
-    if (session_.pins().any() || (pool_.mode == PoolMode::session && client_->login() == nullptr)) return;
+    const bool pinned = session_.pins().any() && !planted(Bug::release_pinned);
+    if (pinned || (pool_.mode == PoolMode::session && client_->login() == nullptr)) return;
     ClientSession& client = *client_;
     unlink();
     pool_.meter.released(use_, engine_.now());

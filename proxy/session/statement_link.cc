@@ -40,6 +40,11 @@ StatementLink::StatementLink(WorkerEngine& engine, ServerSession& server)
       server_(server),
       statements_(static_cast<std::size_t>(engine.settings().pool.max_prepared_statements)) {}
 
+void StatementLink::joined() {
+  unnamed_here_ = planted(Bug::foreign_unnamed);
+  clears_ = false;
+}
+
 // ---- from the client ----
 
 void StatementLink::parse(ClientSession& client, const Piece& piece) {

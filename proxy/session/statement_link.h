@@ -30,7 +30,7 @@ class StatementLink {
   StatementLink(WorkerEngine& engine, ServerSession& server);
 
   // ---- the link ----
-  void joined() { unnamed_here_ = clears_ = false; }
+  void joined();
   // The client has nothing on its way any more, or is gone.
   void unlinked();
 

@@ -28,9 +28,11 @@ struct Action {
 // What a session may do.
 struct ScriptStyle {
   bool cancels = false;
-  bool large = false;     // big rows and big queries
-  bool pipelines = true;  // sends on without waiting
-  Duration think{};       // longest usual pause
+  bool large = false;        // big rows and big queries
+  bool pipelines = true;     // sends on without waiting
+  bool prepares = false;     // keeps prepared statements
+  bool keeps_state = false;  // sets parameters, holds locks and temporary tables
+  Duration think{};          // longest usual pause
 };
 
 class ClientScript {
@@ -65,6 +67,19 @@ class ClientScript {
   void copy_in_extended(Actions& out);
   void copy_out(Actions& out);
   void cancel(Actions& out);
+
+  // client_script_state.cc
+  std::string statement_name();
+  std::string prepared_text();
+  void define(Actions& out, const std::string& name);
+  void use(Actions& out, const std::string& name);
+  bool named_step(Actions& out);
+  void named(Actions& out);
+  std::string set_unreported();
+  std::string reset();
+  std::string session_object();
+  std::string state_statement();
+  void session_state(Actions& out);
 
   SeededRandom random_;
   int client_;

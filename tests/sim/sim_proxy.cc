@@ -588,7 +588,7 @@ void SimProxy::inspect() {
   for (const auto& worker : workers_) {
     const WorkerSnapshot snapshot = worker->core().snapshot(true, false);
     for (const ServerSnapshot& server : snapshot.servers) {
-      if (server.link != 0 && !server.pinned && worker->quiet() && postgres_.at_rest(server.backend_pid)) {
+      if (server.link != 0 && worker->quiet() && postgres_.at_rest(server.backend_pid)) {
         schedule_.fail("I6: a client keeps server " + std::to_string(server.backend_pid) +
                        ", which is at rest");
       }
