@@ -440,7 +440,8 @@ void ServerSession::own_answered() {
   look_for_rest();
   if (done != Own::inspect || client == nullptr) return;
   // What came meanwhile has waited for this.
-  if (client == client_ && client->settings() != settings_) synchronise(*client);
+  const bool same = client->parameters() == parameters_ && client->settings() == settings_;
+  if (client == client_ && !same) synchronise(*client);
   client->resume();
 }
 
@@ -479,8 +480,9 @@ std::optional<ErrorText> ServerSession::watch(const SqlEffects& effects, Bytes s
 void ServerSession::inspect() {
   own_ = Own::inspect;
   framer_.gather(&gathered_with_rows);
-  own_query("BEGIN;SET LOCAL statement_timeout=0");
-  own_query(session_.question() + ";COMMIT");
+  const SessionState::Question question = session_.question(*settings_);
+  own_query("BEGIN;" + question.before + "SET LOCAL statement_timeout=0");
+  own_query(question.rest + ";COMMIT");
 }
 
 void ServerSession::inspected() {

@@ -163,11 +163,17 @@ std::vector<std::vector<std::string>> ToyState::inspect(Bytes sql, int prepared)
   const auto count = [&](const char* kind, std::size_t number) {
     rows.push_back({kind, "", std::to_string(number)});
   };
-  if (asks("FROM pg_catalog.pg_settings")) {
+  if (asks("AND name = 'statement_timeout'")) {
+    if (session_.set.contains("statement_timeout"))
+      rows.push_back({"setting", "statement_timeout", current_.at("statement_timeout")});
+    return rows;
+  }
+  if (asks("setting FROM pg_catalog.pg_settings")) {
     for (const auto& [name, value] : current_) {
       const bool from_session = session_.set.contains(name) || local_.contains(name);
       const bool left_out = asks("name <> '" + name + "'");
       if (from_session && !is_custom(name) && !left_out) rows.push_back({"setting", name, value});
+      if (asks("(E'" + name + "')")) rows.push_back({"setting", name, value});
     }
     rows.push_back({"setting", "role", "none"});
     rows.push_back({"setting", "session_authorization", current_.at("session_authorization")});
