@@ -162,7 +162,14 @@ void ServerSession::on_bytes(Bytes bytes) {
     if (login_) {
       if (piece->last) login_->on_message(piece->type, piece->body);
     } else {
+      ClientSession* const waiting = client_waits_ ? client_ : nullptr;
       serve(*piece);
+      if (waiting != nullptr && waiting != client_) {
+        waiting->resume();
+      } else if (waiting != nullptr && !statements_.end_awaited()) {
+        client_waits_ = false;
+        waiting->resume();
+      }
     }
     if (state_ == ServerState::closing) return;
   }
@@ -224,7 +231,9 @@ void ServerSession::serve(const Piece& piece) {
     case 'W':
       // Nobody is there to send the data.
       if (client_ == nullptr) return end_copy();
-      return client_->copy_asked();
+      client_->copy_asked();
+      if (client_waits_ && client_ != nullptr) client_->resume();
+      return;
     case 'E':
       return error_reported(piece.body);
     case 'Z':
@@ -245,7 +254,9 @@ void ServerSession::deliver_error(const Piece& piece) {
   const ErrorText* const error = statements_.instead(verdict_.sequence);
   if (error != nullptr && fields.severity == "ERROR") {
     replay_.stop();
-    return client_->told_error(transaction_failed() ? aborted() : *error);
+    // PostgreSQL looks for the statement first.
+    const bool missing = error->sqlstate == "26000";
+    return client_->told_error(transaction_failed() && !missing ? aborted() : *error);
   }
   const bool stale = is_stale_plan(fields.sqlstate, fields.routine);
   const bool renewed =
@@ -382,6 +393,7 @@ void ServerSession::synchronise(ClientSession& client) {
     messages += change_messages(*settings_, *client.settings(), types);
   if (messages.empty()) return;
   own_ = Own::synchronise;
+  statements_.unnamed_lost();
   for (char type : types) own_until_ = ledger_.sent(type, Reply::swallow);
   engine_.send_copy(*this, messages);
 }
@@ -509,7 +521,15 @@ void ServerSession::clean() {
 std::uint64_t ServerSession::note(char type, Reply reply) {
   if (!ledger_.skipping() || type == 'S') start_query(type);
   if (type == 'B') ++totals().bind_count;
-  return ledger_.sent(type, reply);
+  const std::uint64_t sequence = ledger_.sent(type, reply);
+  if (sequence != 0 && (type == 'Q' || type == 'F' || type == 'S')) statements_.end_sent(sequence);
+  return sequence;
+}
+
+bool ServerSession::must_wait(Bytes bytes) {
+  if (pool_.mode == PoolMode::session || !statements_.must_wait(*client_, bytes)) return false;
+  client_waits_ = true;
+  return true;
 }
 
 void ServerSession::send(Bytes head, Bytes rest) {
@@ -569,6 +589,7 @@ void ServerSession::start_query(char type) {
 
 std::uint64_t ServerSession::send_own(char type, Bytes message) {
   engine_.send_copy(*this, message);
+  if (type == 'Q') statements_.unnamed_lost();
   return ledger_.sent(type, Reply::swallow);
 }
 
@@ -580,7 +601,7 @@ void ServerSession::on_drained() {
 
 void ServerSession::unlink() {
   client_ = nullptr;
-  delivering_ = false;
+  delivering_ = client_waits_ = false;
   synchronising_.clear();
   session_.clear();
   statements_.unlinked();

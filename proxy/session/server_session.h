@@ -80,6 +80,8 @@ class ServerSession final : public Connection {
   // Nothing of the client's is to be sent now: what was sent last is being undone, to be done once more, or
   // it is being found out what the client has left in the session.
   bool holds_client() const { return replay_.rewinding() || own_ == Own::inspect; }
+  // The client's next message, at the front of `bytes`, has to wait for answers; then the client is resumed.
+  bool must_wait(Bytes bytes);
   // Refuses a Query of the client in its place in the order.
   void refuse_query(ErrorText error);
   // Something that can bring it to rest has happened.
@@ -144,13 +146,14 @@ class ServerSession final : public Connection {
   Ledger ledger_;
   Verdict verdict_;
   char transaction_ = 'I';
-  bool unasked_ = false;      // the present message came when nothing was owed
-  bool in_message_ = false;   // part of a message has come, and not yet its end
-  bool delivering_ = false;   // the present message goes to the client
-  bool told_fatal_ = false;   // the client has been sent the server's own last words
-  bool rolled_back_ = false;  // the rollback after an abandonment has been sent
-  bool batch_open_ = false;   // extended messages have been sent, and no Sync behind them
-  bool unclean_ = false;      // its last client may have left something in the session
+  bool unasked_ = false;       // the present message came when nothing was owed
+  bool in_message_ = false;    // part of a message has come, and not yet its end
+  bool delivering_ = false;    // the present message goes to the client
+  bool told_fatal_ = false;    // the client has been sent the server's own last words
+  bool rolled_back_ = false;   // the rollback after an abandonment has been sent
+  bool batch_open_ = false;    // extended messages have been sent, and no Sync behind them
+  bool client_waits_ = false;  // its next message waits for answers
+  bool unclean_ = false;       // its last client may have left something in the session
   ClientSession* client_ = nullptr;
   Use use_;  // how the meter sees the present client's use of this server
   SharedParameters parameters_;
