@@ -91,6 +91,11 @@ void ClientModel::advance(const Message& message) {
       session_.refuse_next(code);
       return collect(true);
     }
+    // A known difference: the proxy knows of nothing but the end of a transaction that it has refused.
+    if (code == "25P02" && session_.refused_early()) {
+      session_.refuse_next(code);
+      return collect(true);
+    }
     if (!session_.step()) return;
     if (session_.sleeping() && canceled) {
       session_.interrupt(code, user_cancel);

@@ -18,6 +18,7 @@ std::string quoted(Bytes value) {
 }
 
 void ClientScript::send(Actions& out, char type, std::string body) {
+  if (body.find("RESET") != std::string::npos || body.find("DISCARD") != std::string::npos) has_reset_ = true;
   out.push_back({.kind = Action::Kind::send, .message = {type, std::move(body)}});
 }
 
@@ -26,7 +27,7 @@ void ClientScript::query(Actions& out, const std::string& text) {
 }
 
 void ClientScript::maybe_wait(Actions& out) {
-  if (!style_.pipelines || random_.chance(700)) wait(out);
+  if (has_reset_ || !style_.pipelines || random_.chance(700)) wait(out);
 }
 
 void ClientScript::maybe_pause(Actions& out) {
@@ -94,6 +95,7 @@ std::vector<Action> ClientScript::next_unit() {
   }
   maybe_wait(out);
   maybe_pause(out);
+  has_reset_ = false;
   return out;
 }
 
@@ -153,8 +155,10 @@ void ClientScript::batch(Actions& out, bool flushes) {
 
 void ClientScript::pipeline(Actions& out) {
   const bool flushes = random_.chance(150);
-  for (int batches = random_.chance(300) ? random_.between(2, 5) : 1; batches > 0; --batches)
+  for (int batches = random_.chance(300) ? random_.between(2, 5) : 1; batches > 0; --batches) {
     batch(out, flushes);
+    if (has_reset_) return;
+  }
 }
 
 void ClientScript::transaction(Actions& out) {
@@ -180,13 +184,14 @@ void ClientScript::transaction(Actions& out) {
 void ClientScript::copy_in(Actions& out) {
   query(out, mark() + "copy_in" + (random_.chance(150) ? ";" + ask() : ""));
   const std::string row = owner_mark({client_, serial_});
+  const bool no_early_sync = style_.cancels || style_.prepares;
   if (random_.chance(600)) out.push_back({.kind = Action::Kind::wait_copy});
   for (int rows = random_.between(0, 6); rows > 0; --rows) {
     const int size =
         style_.large && random_.chance(100) ? random_.between(1000, 30000) : random_.between(0, 50);
     const bool bad = !style_.cancels && random_.chance(40);
     send(out, 'd', row + (bad ? "bad " : "row ") + std::string(static_cast<std::size_t>(size), '.'));
-    if (random_.chance(50)) send(out, random_.chance(500) && !style_.cancels ? 'S' : 'H');
+    if (random_.chance(50)) send(out, random_.chance(500) && !no_early_sync ? 'S' : 'H');
     if (random_.chance(100)) maybe_pause(out);
   }
   if (random_.chance(850)) {
@@ -199,13 +204,14 @@ void ClientScript::copy_in(Actions& out) {
 // Drivers that do not know that a statement is a COPY send Sync behind Execute, before any data; the server
 // ignores it during COPY. Another one follows the data. (Whether such a Sync is answered when a cancel ends
 // the COPY depends on what the server had read by then, which no model can know: so not together with
-// cancels.)
+// cancels. A server in such doubt gets no prepared statement that its client has from another one: nor with
+// these.)
 void ClientScript::copy_in_extended(Actions& out) {
   extended_one(out, mark() + "copy_in");
   // Where the messages of extended_one come behind Execute, COPY would take them for a violation.
   while (out.back().message.type != 'E') out.pop_back();
   const std::string row = owner_mark({client_, serial_});
-  if (random_.chance(500)) send(out, random_.chance(700) && !style_.cancels ? 'S' : 'H');
+  if (random_.chance(500)) send(out, random_.chance(700) && !style_.cancels && !style_.prepares ? 'S' : 'H');
   for (int rows = random_.between(0, 4); rows > 0; --rows) send(out, 'd', row + "row");
   if (random_.chance(900)) {
     send(out, 'c');

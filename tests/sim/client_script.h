@@ -84,6 +84,9 @@ class ClientScript {
   SeededRandom random_;
   int client_;
   int serial_ = 0;
+  // RESET has been sent. What it means to the proxy comes to pass when that has looked at the session, after
+  // the transaction; requests in flight would put it off.
+  bool has_reset_ = false;
   ScriptStyle style_;
 };
 

@@ -18,7 +18,7 @@ std::string ClientScript::statement_name() {
 
 std::string ClientScript::prepared_text() {
   if (random_.chance(100)) return random_.chance(500) ? "broken statement" : mark() + "broken statement";
-  if (random_.chance(250)) return ask();
+  if (random_.chance(250)) return ask() + " $1";
   std::string text = "ask $1 rows " + std::to_string(random_.between(0, 5));
   if (random_.chance(100)) text += " error";
   return text;
@@ -38,7 +38,7 @@ void ClientScript::use(Actions& out, const std::string& name) {
   send(out, 'E', Writer().cstring("").u32(0).take());
 }
 
-// One step of a batch; false when it was a Query, behind which there is nothing to synchronise.
+// One step of a batch; false when it was a Query, which needs no Sync.
 bool ClientScript::named_step(Actions& out) {
   const std::string name = statement_name();
   const std::size_t kind = random_.below(100);
@@ -63,10 +63,10 @@ bool ClientScript::named_step(Actions& out) {
 void ClientScript::named(Actions& out) {
   const bool pipelined = style_.pipelines && random_.chance(300);
   for (int batches = random_.between(1, pipelined ? 6 : 2); batches > 0; --batches) {
-    bool open = false;
+    bool extended = false;
     for (int steps = random_.between(1, random_.chance(300) ? 5 : 2); steps > 0; --steps)
-      open = named_step(out);
-    if (open) send(out, 'S');
+      extended = named_step(out) || extended;
+    if (extended) send(out, 'S');
     if (!pipelined) maybe_wait(out);
   }
 }

@@ -328,6 +328,11 @@ void ToySession::on_bind(Bytes body) {
   if (found == statements_.end()) return raise_missing(name);
   if (refused_in_failed_block(found->second)) return;
   Statement statement = found->second;
+  if (arguments.size() != statement.parameters()) {
+    return raise("08P01", "bind message supplies " + std::to_string(arguments.size()) +
+                              " parameters, but prepared statement \"" + name + "\" requires " +
+                              std::to_string(statement.parameters()));
+  }
   if (statement.wants_owner() && !arguments.empty()) statement.owner = read_mark(arguments[0]);
   note_owner(statement.owner, &statement);
   portals_[portal] = Portal{.statement = std::move(statement), .arguments = std::move(arguments)};
@@ -692,7 +697,7 @@ void ToySession::note_owner(Owner owner, const Statement* statement) {
 void ToySession::end_transaction(bool commit) {
   if (open_ && !commit) state_.roll_back();
   if (open_) state_.end();
-  open_ = late_begin_ = false;
+  open_ = late_begin_ = refused_early_ = false;
   block_ = Block::none;
   transaction_owner_ = {};
   portals_.clear();
@@ -745,6 +750,7 @@ void ToySession::refuse_next(Bytes code) {
   const Message message = std::move(input_.front());
   input_.pop_front();
   extended_ = message.type != 'Q' && message.type != 'F' && message.type != 'S';
+  refused_early_ = refused_early_ || late_begin_;
   raise(code, "refused");
   if (!extended_) ready();
 }

@@ -90,6 +90,8 @@ class ToySession {
     state_.behind_proxy(server);
     proxied_ = true;
   }
+  // A transaction was refused before any server knew of it.
+  bool refused_early() const { return refused_early_ && block_ == Block::failed && !skipping_ && !query_; }
   // The next message brings no reply.
   bool next_is_silent() const;
   bool has_input() const { return !input_.empty() || query_ || sleeping(); }
@@ -129,7 +131,10 @@ class ToySession {
     int rows = 1, size = 0;
     Duration sleep{};
     bool error = false, notice = false;
-    bool wants_owner() const { return !owner.known() && text.find("$1") != std::string::npos; }
+    std::size_t parameters() const {
+      return text.find("$2") != std::string::npos ? 2 : text.find("$1") != std::string::npos ? 1 : 0;
+    }
+    bool wants_owner() const { return !owner.known() && parameters() == 1; }
   };
   struct Portal {
     Statement statement{};
@@ -203,7 +208,8 @@ class ToySession {
   int transaction_ = 0;
   Owner transaction_owner_;
   bool transaction_unmarked_ = false;  // a statement without an owner has run in it
-  bool late_begin_ = false;            // behind a proxy: BEGIN is all that the transaction has seen so far
+  bool refused_early_ = false;
+  bool late_begin_ = false;  // behind a proxy: BEGIN is all that the transaction has seen so far
   bool proxied_ = false, touched_ = false;
   bool skipping_ = false;
   bool extended_ = false;  // the message being run belongs to the extended protocol
