@@ -46,8 +46,6 @@ void StatementLink::joined() {
   clears_ = false;
 }
 
-bool StatementLink::end_awaited() const { return last_end_ >= server_.ledger().front_sequence(); }
-
 bool StatementLink::must_wait(const ClientSession& client, Bytes bytes) const {
   const char type = bytes[0];
   if (!end_awaited() || server_.ledger().uncertain() || Bytes("PBDCQ").find(type) == Bytes::npos)
@@ -75,7 +73,7 @@ bool StatementLink::must_wait(const ClientSession& client, Bytes bytes) const {
 bool StatementLink::unsettled(const ClientSession& client, Bytes name, bool runs) const {
   const auto newest = client.statements().newest_pending(name);
   if (newest && *newest <= last_end_) return true;
-  if (name.empty()) return unnamed_sent_ >= server_.ledger().front_sequence() && unnamed_sent_ < last_end_;
+  if (name.empty()) return unnamed_sent_ >= settled_ && unnamed_sent_ < last_end_;
   const SharedStatement statement = runs ? client.statements().find(name) : nullptr;
   const auto id = statement ? statements_.find(*statement) : std::nullopt;
   const auto sent = id ? preparing_.find(*id) : preparing_.end();
@@ -265,13 +263,14 @@ void StatementLink::query(ClientSession& client, const Piece& piece, const SqlEf
   if (tracked && drops_all(effects)) forget_all();
   const std::uint64_t sequence = server_.forward(piece);
   if (sequence == 0) return;
+  // PostgreSQL drops the unnamed statement when it gets a Query, whatever becomes of that.
+  if (names.find("")) {
+    names.close(sequence, "");
+    changes_.push_back({.sequence = sequence, .kind = Kind::of_client, .statement = nullptr});
+  }
   if (drops_all(effects) && !names.empty()) {
     names.clear_all(sequence);
     changes_.push_back({.sequence = sequence, .kind = Kind::by_tag, .statement = nullptr});
-  } else if (names.find("")) {
-    // PostgreSQL drops the unnamed statement when it gets a Query.
-    names.close(sequence, "");
-    changes_.push_back({.sequence = sequence, .kind = Kind::of_client, .statement = nullptr});
   }
 }
 
@@ -410,6 +409,7 @@ void StatementLink::command_completed(Bytes tag, std::uint64_t sequence) {
 }
 
 void StatementLink::settle(ClientSession* client, const Settled& settled) {
+  settled_ = settled.front;
   while (!changes_.empty() && changes_.front().sequence < settled.front) {
     const Change change = std::move(changes_.front());
     changes_.pop_front();

@@ -40,7 +40,7 @@ class StatementLink {
   // A message that is answered by ReadyForQuery has been sent for the client, with this ledger entry.
   void end_sent(std::uint64_t sequence) { last_end_ = sequence; }
   // Such an answer is awaited.
-  bool end_awaited() const;
+  bool end_awaited() const { return last_end_ >= settled_; }
   // What the message at the front of `bytes` means depends on answers that are awaited: it runs even if what
   // it builds on fails, because a Sync or Query is in between. To be asked at the end of each message, with
   // the whole of the next one, at least to the end of its names.
@@ -113,6 +113,7 @@ class StatementLink {
   std::vector<SharedStatement> used_;    // by the present batch
   std::vector<std::uint64_t> leftover_;  // ids that the server still has and nobody uses: to be closed
   std::unordered_map<std::uint64_t, std::uint64_t> preparing_;  // ids on their way: their ledger entries
+  std::uint64_t settled_ = 1;                                   // what has a smaller number is
   std::uint64_t last_end_ = 0;
   std::uint64_t unnamed_sent_ = 0;  // the ledger entry of the latest unnamed Parse
   bool unnamed_here_ = false;       // the server's unnamed statement is the present client's
