@@ -263,15 +263,18 @@ void StatementLink::query(ClientSession& client, const Piece& piece, const SqlEf
   if (tracked && drops_all(effects)) forget_all();
   const std::uint64_t sequence = server_.forward(piece);
   if (sequence == 0) return;
-  // PostgreSQL drops the unnamed statement when it gets a Query, whatever becomes of that.
-  if (names.find("")) {
-    names.close(sequence, "");
-    changes_.push_back({.sequence = sequence, .kind = Kind::of_client, .statement = nullptr});
-  }
+  drop_unnamed(names, sequence);
   if (drops_all(effects) && !names.empty()) {
     names.clear_all(sequence);
     changes_.push_back({.sequence = sequence, .kind = Kind::by_tag, .statement = nullptr});
   }
+}
+
+// PostgreSQL drops the unnamed statement when it gets a Query, whatever becomes of that.
+void StatementLink::drop_unnamed(ClientStatements& names, std::uint64_t sequence) {
+  if (!names.find("")) return;
+  names.close(sequence, "");
+  changes_.push_back({.sequence = sequence, .kind = Kind::of_client, .statement = nullptr});
 }
 
 // DEALLOCATE of a client's name: what has that name is another client's as well, under a name of pgweir's.
@@ -288,6 +291,7 @@ void StatementLink::deallocate(ClientSession& client, const std::string& name,
     out.begin('P').cstring(statement_name(id)).cstring("").u16(0).end();
   }
   const std::uint64_t sequence = server_.note('Q', Reply::forward);
+  drop_unnamed(client.statements(), sequence);
   client.statements().close(sequence, name);
   changes_.push_back({.sequence = sequence, .kind = Kind::by_tag, .statement = nullptr, .id = id});
   write_query(out, "DEALLOCATE \"" + statement_name(id) + "\"");

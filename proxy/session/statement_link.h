@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "protocol/client_statements.h"
 #include "protocol/framer.h"
 #include "protocol/ledger.h"
 #include "protocol/server_statements.h"
@@ -94,6 +95,7 @@ class StatementLink {
   };
 
   bool unsettled(const ClientSession& client, Bytes name, bool runs) const;
+  void drop_unnamed(ClientStatements& names, std::uint64_t sequence);
   void deallocate(ClientSession& client, const std::string& name, const SharedStatement& statement);
   void parse_untracked(ClientSession& client, const Piece& piece);
   // The name of the statement on the server, which has it or is about to; empty when that cannot be said.
