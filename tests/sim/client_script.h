@@ -28,7 +28,11 @@ struct Action {
 // What a session may do.
 struct ScriptStyle {
   bool cancels = false;
-  bool large = false;        // big rows and big queries
+  bool large = false;  // big rows and big queries
+  // Sends Sync before or in copy data. When such a COPY fails, nobody can tell from outside whether the
+  // server answers that Sync: so not with cancels, and not with what the proxy has to ask a server in
+  // between.
+  bool early_syncs = false;
   bool pipelines = true;     // sends on without waiting
   bool prepares = false;     // keeps prepared statements
   bool keeps_state = false;  // sets parameters, holds locks and temporary tables

@@ -94,7 +94,7 @@ std::string ClientScript::reset() {
   if (kind < 2) return mark() + "RESET ALL";
   return mark() + "RESET " +
          random_.pick<std::string>(
-             {"search_path", "statement_timeout", "extra_float_digits", "app.tenant", "DateStyle"});
+             {"search_path", "statement_timeout", "extra_float_digits", "app.tenant", "IntervalStyle"});
 }
 
 std::string ClientScript::session_object() {

@@ -121,6 +121,7 @@ std::vector<ClientTraits> draw_clients(SeededRandom& random, const Weather& weat
                     .prepares = random.chance(prepares),
                     .keeps_state = random.chance(keeps),
                     .think = random.pick<Duration>({1ms, 10ms, 50ms})};
+    traits.style.early_syncs = !traits.style.cancels && !traits.style.prepares && !traits.style.keeps_state;
     clients.push_back(std::move(traits));
   }
   return clients;

@@ -355,7 +355,8 @@ void ToySession::on_describe(Bytes body) {
     statement = &found->second.statement;
   }
   const bool rows = statement->word == "ask" || statement->word == "select";
-  if (rows && refused_in_failed_block(*statement)) return;
+  // PostgreSQL describes one without rows; the proxy may have to prepare it here first, and cannot.
+  if ((rows || prepared) && refused_in_failed_block(*statement)) return;
   if (prepared) emit('t', Writer().u16(0).take());
   if (rows) {
     describe_rows(*statement);
@@ -599,7 +600,7 @@ void ToySession::run_deallocate(const Statement& statement) {
   const std::string name = take_value(rest);
   touched_ = true;
   if (lower(name) == "all") {
-    std::erase_if(statements_, [](const auto& entry) { return !entry.first.empty(); });
+    statements_.clear();  // PostgreSQL keeps the unnamed one; the proxy does not
     return complete("DEALLOCATE ALL");
   }
   if (statements_.erase(name) == 0) return raise_missing(name);
