@@ -147,6 +147,16 @@ std::optional<std::uint64_t> ClientStatements::oldest_pending(Bytes name) const 
   return std::min(oldest.value_or(pending->second.oldest), pending->second.oldest);
 }
 
+std::optional<std::uint64_t> ClientStatements::newest_pending(Bytes name) const {
+  if (guts_ == nullptr) return std::nullopt;
+  std::optional<std::uint64_t> newest;
+  if (guts_->clears.count > 0) newest = guts_->clears.newest->number;
+  const auto pending = guts_->pending_names.find(name);
+  if (pending == guts_->pending_names.end()) return newest;
+  const std::uint64_t number = pending->second.newest->number;
+  return std::max(newest.value_or(number), number);
+}
+
 void ClientStatements::define(std::uint64_t number, Bytes name, SharedStatement statement) {
   guts().push(
       {.number = number, .kind = Guts::Change::Kind::define, .statement = Guts::Held(std::move(statement))},

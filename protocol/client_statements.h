@@ -5,8 +5,8 @@
 // the replies come: confirmed, failed (the server ran it and reported an error) or skipped (it never ran,
 // as behind an error until Sync). find() answers for a message that is sent next, as if every change on its
 // way succeeded; that is right wherever an error in front of the message makes the server skip it too. When a
-// Sync is in between, so that the message runs whatever became of the changes, ask oldest_pending() first and
-// wait until it is later than that Sync.
+// Sync is behind newest_pending(), so that the message runs whatever became of the changes, wait until they
+// are settled.
 //
 // As in PostgreSQL: a named statement must not be defined while it exists (42P05), the unnamed one, "", is
 // replaced, and a Parse of it that fails removes it. The same goes for every simple Query, which the caller
@@ -32,8 +32,9 @@ class ClientStatements {
 
   // Nothing, if there is no statement of this name.
   SharedStatement find(Bytes name) const;
-  // The number of the first change on its way that is about this name.
+  // The numbers of the first and of the last change on its way that are about this name.
   std::optional<std::uint64_t> oldest_pending(Bytes name) const;
+  std::optional<std::uint64_t> newest_pending(Bytes name) const;
 
   // Each number is greater than all before.
   void define(std::uint64_t number, Bytes name, SharedStatement statement);

@@ -156,7 +156,7 @@ Verdict Ledger::judge(char type, Request front) {
 
 // Rule 4: the mark of an end of copy data that belongs to no COPY any more.
 void Ledger::drop_front_marks() {
-  while (size_ > 0 && at(0).request == Request::copy_end) pop();
+  while (size_ > 0 && (at(0).request == Request::copy_end || at(0).request == Request::nothing)) pop();
   if (size_ == 0 && ring_.size() > 1024) std::vector<Entry>().swap(ring_);
 }
 
@@ -175,7 +175,7 @@ void Ledger::copy_in_starts() {
       in_data = false;
     } else if (in_data && request == Request::sync) {
       request = Request::maybe_sync;
-    } else if (!in_data) {
+    } else if (!in_data && request != Request::nothing) {
       batch_open_ = is_extended(request);
     }
   }
@@ -186,10 +186,7 @@ bool Ledger::copy_in_ends() {
   while (end < size_ && at(end).request != Request::copy_end) ++end;
   if (end == size_) return false;
   // The server has read the data to its end, and every Sync before it as well.
-  at(end) = at(0);
-  head_ += end;
-  size_ -= end;
-  taken_ += end;
+  for (std::size_t i = 1; i <= end; ++i) at(i).request = Request::nothing;
   return true;
 }
 

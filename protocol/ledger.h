@@ -36,6 +36,7 @@ enum class Request : std::uint8_t {
   sync,
   maybe_sync,  // a Sync of which rule 3 does not tell whether it will be answered
   copy_end,    // CopyDone or CopyFail: marks the end of copy data among the requests
+  nothing,     // what has turned out to get no reply
 };
 
 enum class CopyMode : std::uint8_t { none, in, out, both };

@@ -80,6 +80,7 @@ void ClientSession::process(Bytes bytes) {
     if (framer_.at_boundary() && (bytes.size() < header_length || !has_come(bytes))) return hold(bytes);
     if (server_ == nullptr && discard_ == Discard::nothing && framer_.at_boundary() && !start(bytes))
       return hold(bytes);
+    if (server_ != nullptr && framer_.at_boundary() && server_->must_wait(bytes)) return hold(bytes);
     const auto piece = framer_.next(bytes);
     if (!piece) return frame_error();
     if (discard_ != Discard::nothing) {
@@ -215,6 +216,11 @@ bool ClientSession::is_answered_here(Bytes bytes) const {
 }
 
 void ClientSession::answer_transaction_command(PlainTransaction kind) {
+  // PostgreSQL drops the unnamed statement when it gets a Query.
+  if (statements_.find("")) {
+    statements_.close(1, "");
+    statements_.confirm(1);
+  }
   const bool failed = late_begin_ == LateBegin::failed;
   Bytes tag;
   switch (kind) {
@@ -267,7 +273,10 @@ void ClientSession::local(const Piece& piece) {
   }
   const bool request = Bytes("QFPBDEC").find(piece.type) != Bytes::npos;
   if (request && late_begin_ == LateBegin::failed) {
-    engine_.send_copy(*this, error_response("ERROR", aborted()));
+    const auto head = piece.type == 'B' ? read_bind_head(piece.raw.substr(header_length)) : std::nullopt;
+    const bool missing = head && !statements_.find(head->statement);
+    engine_.send_copy(*this,
+                      error_response("ERROR", missing ? missing_statement(head->statement) : aborted()));
     discard_ = piece.type == 'Q' || piece.type == 'F' ? Discard::message : Discard::until_sync;
     if (discard_ == Discard::message) discard(piece);
     return;

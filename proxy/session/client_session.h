@@ -46,6 +46,7 @@ class ClientSession final : public Connection {
   // What it has set beside these, and servers do not report.
   const SharedParameters& settings() const { return settings_; }
   ClientStatements& statements() { return statements_; }
+  const ClientStatements& statements() const { return statements_; }
   bool at_boundary() const { return framer_.at_boundary(); }
   ClientLogin* login() const { return login_.get(); }
   bool is_console() const { return console_ != ConsolePrivilege::none; }

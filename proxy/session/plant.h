@@ -23,6 +23,8 @@ enum class Bug : int {
   forget_statement,       // a statement that the server lacks is not prepared before it is used
   trust_failed_parse,     // a Parse that failed counts as done
   forget_settings,        // a server keeps the parameters that its last client has set
+  release_pinned,         // a server goes to somebody else although its client has left state in the session
+  foreign_unnamed,        // the unnamed statement of a server counts as that of any client that gets it
 };
 
 #ifdef PGWEIR_PLANT
@@ -41,6 +43,8 @@ inline constexpr std::array planted_bugs{
     PlantedBug{Bug::forget_statement, "forget_statement"},
     PlantedBug{Bug::trust_failed_parse, "trust_failed_parse"},
     PlantedBug{Bug::forget_settings, "forget_settings"},
+    PlantedBug{Bug::release_pinned, "release_pinned"},
+    PlantedBug{Bug::foreign_unnamed, "foreign_unnamed"},
 };
 
 inline bool planted(Bug bug) { return pgweir_planted_bug == static_cast<int>(bug); }

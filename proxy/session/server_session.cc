@@ -170,7 +170,14 @@ void ServerSession::on_bytes(Bytes bytes) {
     if (login_) {
       if (piece->last) login_->on_message(piece->type, piece->body);
     } else {
+      ClientSession* const waiting = client_waits_ ? client_ : nullptr;
       serve(*piece);
+      if (waiting != nullptr && waiting != client_) {
+        waiting->resume();
+      } else if (waiting != nullptr && !statements_.end_awaited()) {
+        client_waits_ = false;
+        waiting->resume();
+      }
     }
     if (state_ == ServerState::closing) return;
   }
@@ -232,7 +239,9 @@ void ServerSession::serve(const Piece& piece) {
     case 'W':
       // Nobody is there to send the data.
       if (client_ == nullptr) return end_copy();
-      return client_->copy_asked();
+      client_->copy_asked();
+      if (client_waits_ && client_ != nullptr) client_->resume();
+      return;
     case 'E':
       return error_reported(piece.body);
     case 'Z':
@@ -267,7 +276,9 @@ void ServerSession::deliver_error(const Piece& piece) {
   const ErrorText* const error = statements_.instead(verdict_.sequence);
   if (error != nullptr && fields.severity == "ERROR") {
     replay_.stop();
-    return client_->told_error(transaction_failed() ? aborted() : *error);
+    // PostgreSQL looks for the statement first.
+    const bool missing = error->sqlstate == "26000";
+    return client_->told_error(transaction_failed() && !missing ? aborted() : *error);
   }
   const bool stale = is_stale_plan(fields.sqlstate, fields.routine);
   const bool renewed =
@@ -353,7 +364,8 @@ void ServerSession::look_for_rest() {
   if (client_ != nullptr) {
     if ((in_transaction() && !planted(Bug::release_too_early)) || !client_->at_boundary()) return;
     if (session_.due()) return inspect();
-    if (session_.pins().any() || (pool_.mode == PoolMode::session && client_->login() == nullptr)) return;
+    const bool pinned = session_.pins().any() && !planted(Bug::release_pinned);
+    if (pinned || (pool_.mode == PoolMode::session && client_->login() == nullptr)) return;
     ClientSession& client = *client_;
     unlink();
     pool_.meter.released(use_, engine_.now());
@@ -404,6 +416,7 @@ void ServerSession::synchronise(ClientSession& client) {
     messages += change_messages(*settings_, *client.settings(), types);
   if (messages.empty()) return;
   own_ = Own::synchronise;
+  statements_.unnamed_lost();
   for (char type : types) own_until_ = ledger_.sent(type, Reply::swallow);
   engine_.send_copy(*this, messages);
 }
@@ -462,7 +475,8 @@ void ServerSession::own_answered() {
   look_for_rest();
   if (done != Own::inspect || client == nullptr) return;
   // What came meanwhile has waited for this.
-  if (client == client_ && client->settings() != settings_) synchronise(*client);
+  const bool same = client->parameters() == parameters_ && client->settings() == settings_;
+  if (client == client_ && !same) synchronise(*client);
   client->resume();
 }
 
@@ -500,8 +514,9 @@ std::optional<ErrorText> ServerSession::watch(const SqlEffects& effects, Bytes s
 void ServerSession::inspect() {
   own_ = Own::inspect;
   framer_.gather(&gathered_with_rows);
-  own_query(SessionState::question_first);
-  own_query(session_.question() + ";COMMIT");
+  const SessionState::Question question = session_.question(*settings_);
+  own_query("BEGIN;" + question.before + "SET LOCAL statement_timeout=0");
+  own_query(question.rest + ";COMMIT");
 }
 
 void ServerSession::inspected() {
@@ -533,7 +548,15 @@ std::uint64_t ServerSession::note(char type, Reply reply) {
   if (ledger_.settled() && !in_transaction()) only_prepares_ = true;
   only_prepares_ = only_prepares_ && (type == 'P' || type == 'D' || type == 'C' || type == 'H');
   flushed_ = type == 'H';
-  return ledger_.sent(type, reply);
+  const std::uint64_t sequence = ledger_.sent(type, reply);
+  if (sequence != 0 && (type == 'Q' || type == 'F' || type == 'S')) statements_.end_sent(sequence);
+  return sequence;
+}
+
+bool ServerSession::must_wait(Bytes bytes) {
+  if (pool_.mode == PoolMode::session || !statements_.must_wait(*client_, bytes)) return false;
+  client_waits_ = true;
+  return true;
 }
 
 void ServerSession::send(Bytes head, Bytes rest) {
@@ -593,6 +616,7 @@ void ServerSession::start_query(char type) {
 
 std::uint64_t ServerSession::send_own(char type, Bytes message) {
   engine_.send_copy(*this, message);
+  if (type == 'Q') statements_.unnamed_lost();
   return ledger_.sent(type, Reply::swallow);
 }
 
@@ -604,7 +628,7 @@ void ServerSession::on_drained() {
 
 void ServerSession::unlink() {
   client_ = nullptr;
-  delivering_ = false;
+  delivering_ = client_waits_ = false;
   synchronising_.clear();
   session_.clear();
   statements_.unlinked();

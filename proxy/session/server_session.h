@@ -81,6 +81,8 @@ class ServerSession final : public Connection {
   // it is being found out what the client has left in the session.
   bool repeats() const { return replay_.repeating(); }
   bool holds_client() const { return replay_.rewinding() || own_ == Own::inspect; }
+  // The client's next message, at the front of `bytes`, has to wait for answers; then the client is resumed.
+  bool must_wait(Bytes bytes);
   // Refuses a Query of the client in its place in the order.
   void refuse_query(ErrorText error);
   // Something that can bring it to rest has happened.
@@ -152,6 +154,7 @@ class ServerSession final : public Connection {
   bool told_fatal_ = false;     // the client has been sent the server's own last words
   bool rolled_back_ = false;    // the rollback after an abandonment has been sent
   bool batch_open_ = false;     // extended messages have been sent, and no Sync behind them
+  bool client_waits_ = false;   // its next message waits for answers
   bool only_prepares_ = false;  // the present batch has only prepared and described statements
   bool flushed_ = false;        // the last message was Flush
   bool unclean_ = false;        // its last client may have left something in the session

@@ -11,6 +11,8 @@ namespace pgweir {
 namespace {
 
 constexpr Bytes role = "role";
+// Parameters of no extension that a client may set in one transaction; others are not kept track of.
+constexpr std::size_t max_custom = 256;
 constexpr Bytes session_authorization = "session_authorization";
 
 // Each gives rows of kind, name, value. Names are qualified, since the client may have set its search_path.
@@ -53,6 +55,25 @@ std::string quoted(Bytes name) {
   return text + "\"";
 }
 
+// Parameters of no extension have a value, but are not in pg_settings (guc.c, GUC_NO_SHOW_ALL).
+std::string custom_part(const std::set<std::string>& names) {
+  std::string sql = " UNION ALL SELECT 'setting', n, pg_catalog.current_setting(n, true) FROM (VALUES ";
+  for (const std::string& name : names) {
+    if (name != *names.begin()) sql += ",";
+    sql += "(E'";
+    for (const char c : name) {
+      if (c == '\'' || c == '\\') sql += c;
+      sql += c;
+    }
+    sql += "')";
+  }
+  return sql +
+         ") AS c (n) WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_settings"
+         " WHERE pg_catalog.lower(name) = n)";
+}
+
+bool is_custom(Bytes name) { return name.find('.') != Bytes::npos; }
+
 bool is_authorization(Bytes name) { return name == role || name == session_authorization; }
 
 }  // namespace
@@ -69,6 +90,9 @@ std::optional<ErrorText> SessionState::note(const SqlEffects& effects, Bytes sql
         std::all_of(parameters.names.begin(), parameters.names.end(),
                     [&](const std::string& name) { return reported.find(name) != nullptr; });
     if (!all_reported) begins.add(StateKind::setting);
+    for (const std::string& name : parameters.names) {
+      if (is_custom(name) && custom_.size() < max_custom) custom_.insert(name);
+    }
   }
   if (effects.has(E::temp_table)) begins.add(StateKind::temp_table);
   if (effects.has(E::hold_cursor)) begins.add(StateKind::hold_cursor);
@@ -107,23 +131,28 @@ void SessionState::watch(StateKind kind, const Policies& policies) {
   if (policies[static_cast<std::size_t>(kind)] != StatePolicy::allow) watched_.add(kind);
 }
 
-const char* const SessionState::question_first =
-    "SELECT 'setting', name, setting FROM pg_catalog.pg_settings"
-    " WHERE source = 'session' AND name = 'statement_timeout';"
-    "BEGIN;SET LOCAL statement_timeout=0";
-
-std::string SessionState::question() {
+SessionState::Question SessionState::question(const Parameters& present) {
   asked_ = watched_;
   watched_.clear();
   present_.clear();
   found_ = Parameters();
-  std::string sql;
+  Question question;
+  std::string& sql = question.rest;
   for (const StateKindRow& it : state_kinds) {
     if (!asked_.has(it.kind)) continue;
     if (!sql.empty()) sql += " UNION ALL ";
     sql += part(it.kind);
   }
-  return sql;
+  if (!asked_.has(StateKind::setting)) return question;
+  for (const auto& [name, value] : present.values()) {
+    if (is_custom(name)) custom_.insert(name);
+  }
+  if (!custom_.empty()) sql += custom_part(custom_);
+  custom_.clear();
+  question.before =
+      "SELECT 'setting', name, setting FROM pg_catalog.pg_settings"
+      " WHERE source = 'session' AND name = 'statement_timeout';";
+  return question;
 }
 
 bool SessionState::answer(Bytes data_row) {
@@ -132,7 +161,8 @@ bool SessionState::answer(Bytes data_row) {
   const Bytes kind = (*values)[0].value_or(""), name = (*values)[1].value_or(""),
               value = (*values)[2].value_or("");
   if (kind == row(StateKind::setting).label) {
-    found_.set(name, value);
+    // A parameter of no extension that was reset is empty.
+    if (!is_custom(name) || !value.empty()) found_.set(name, value);
     return true;
   }
   for (const StateKindRow& it : state_kinds) {

@@ -10,6 +10,7 @@
 #include <array>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "admin/settings.h"
@@ -38,10 +39,12 @@ class SessionState {
   // Nothing but RESET ALL or DISCARD ALL makes the parameters of the startup packet count again.
   bool reset_all() const { return reset_all_; }
 
-  // The query to ask, and what it answers: `row` for each of its rows.
-  // In two queries, since the client may have set a statement_timeout that is too short for the second.
-  static const char* const question_first;
-  std::string question();
+  // What to ask, in a transaction: `before` statement_timeout is set, and then `rest`. `present`: what was
+  // set when the server was asked last. Each row of the answers is given to answer().
+  struct Question {
+    std::string before, rest;
+  };
+  Question question(const Parameters& present);
   bool answer(Bytes data_row);
   // The answer is complete: the parameters set in the session that are not reported, if they were asked for.
   std::optional<Parameters> conclude(const Policies& policies, const Parameters& reported,
@@ -51,6 +54,7 @@ class SessionState {
  private:
   StateKinds watched_, asked_, present_, pins_;
   bool reset_all_ = false;
+  std::set<std::string> custom_;  // names that the client has set and pg_settings may not show
   Parameters found_;
 };
 

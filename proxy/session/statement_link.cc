@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "protocol/frontend.h"
+#include "protocol/reader.h"
 #include "protocol/sql_commands.h"
 #include "proxy/session/client_session.h"
 #include "proxy/session/plant.h"
@@ -27,24 +28,59 @@ bool drops_all(const SqlEffects& effects) {
   return effects.has(SqlEffect::deallocate_all) || effects.has(SqlEffect::discard_all);
 }
 
-ErrorText missing(Bytes name) {
-  if (name.empty()) return {"26000", "unnamed prepared statement does not exist", {}, {}};
-  return {"26000",
-          "prepared statement \"" + std::string(name) + "\" does not exist",
-          {},
-          {},
-          "FetchPreparedStatement"};
-}
-
 // The body as far as it has come.
 Bytes body_of(const Piece& piece) { return piece.raw.substr(5); }
 
 }  // namespace
 
+ErrorText missing_statement(Bytes name) {
+  if (name.empty()) return {"26000", "unnamed prepared statement does not exist", {}, {}};
+  return {"26000", "prepared statement \"" + std::string(name) + "\" does not exist", {}, {}};
+}
+
 StatementLink::StatementLink(WorkerEngine& engine, ServerSession& server)
     : engine_(engine),
       server_(server),
       statements_(static_cast<std::size_t>(engine.settings().pool.max_prepared_statements)) {}
+
+void StatementLink::joined() {
+  unnamed_here_ = planted(Bug::foreign_unnamed);
+  clears_ = false;
+}
+
+bool StatementLink::must_wait(const ClientSession& client, Bytes bytes) const {
+  const char type = bytes[0];
+  if (!end_awaited() || server_.ledger().uncertain() || Bytes("PBDCQ").find(type) == Bytes::npos)
+    return false;
+  const Bytes body = bytes.substr(5, Reader(bytes.substr(1, 4)).u32() - 4);
+  if (type == 'P') {
+    const auto head = read_parse_head(body);
+    return head && !head->statement.empty() && unsettled(client, head->statement, false);
+  }
+  if (type == 'B') {
+    const auto head = read_bind_head(body);
+    return head && unsettled(client, head->statement, true);
+  }
+  if (type == 'D' || type == 'C') {
+    const auto target = type == 'D' ? read_describe(body) : read_close(body);
+    return target && target->kind == 'S' && unsettled(client, target->name, type == 'D');
+  }
+  const auto sql = read_query(body);
+  const auto name = sql ? deallocate_name(*sql) : std::nullopt;
+  return name && unsettled(client, *name, true);
+}
+
+// Whether a Sync or Query is on its way behind the latest change to what the name means; `runs`: also to what
+// the server has of it.
+bool StatementLink::unsettled(const ClientSession& client, Bytes name, bool runs) const {
+  const auto newest = client.statements().newest_pending(name);
+  if (newest && *newest <= last_end_) return true;
+  if (name.empty()) return unnamed_sent_ >= settled_ && unnamed_sent_ < last_end_;
+  const SharedStatement statement = runs ? client.statements().find(name) : nullptr;
+  const auto id = statement ? statements_.find(*statement) : std::nullopt;
+  const auto sent = id ? preparing_.find(*id) : preparing_.end();
+  return sent != preparing_.end() && sent->second < last_end_;
+}
 
 // ---- from the client ----
 
@@ -85,7 +121,9 @@ void StatementLink::parse(ClientSession& client, const Piece& piece) {
     sequence = parse_unnamed(client, piece, *statement);
     ++server_.totals().server_parse_count;
     unnamed_here_ = true;
-  } else if (statements_.use(*statement) && !server_.transaction_failed()) {
+    unnamed_sent_ = sequence;
+  } else if (statements_.use(*statement) && !server_.transaction_failed() && !end_awaited()) {
+    // Otherwise the server may refuse it, in a transaction that has failed.
     ++statement->uses.parses_avoided;
     sequence = server_.note('P', Reply::supply);
   } else {
@@ -103,7 +141,7 @@ std::uint64_t StatementLink::parse_unnamed(ClientSession& client, const Piece& p
   const SharedStatement known = name ? client.statements().find(*name) : nullptr;
   deallocates_ = known ? *name : "";
   if (!known) return server_.forward(piece);
-  const std::string sql = deallocate_command(known);
+  const std::string sql = "DEALLOCATE \"" + statement_name(take_for_deallocate(known)) + "\"";
   const std::uint64_t sequence = server_.note('P', Reply::forward);
   Writer out;
   write_parse(out, "", sql);
@@ -113,18 +151,17 @@ std::uint64_t StatementLink::parse_unnamed(ClientSession& client, const Piece& p
 
 // What is too large to be kept, or not to be kept, stays on this server, and so does its client.
 void StatementLink::parse_untracked(ClientSession& client, const Piece& piece) {
-  bool raw_unnamed = false;
-  if (body_of(piece).starts_with('\0')) {
-    unnamed_here_ = true;
-    raw_unnamed = client.statements().find("") != nullptr;
-  } else {
+  const bool unnamed = body_of(piece).starts_with('\0');
+  if (!unnamed) {
     server_.watch(StateKind::prepared);
   }
   ++server_.totals().server_parse_count;
   server_.watch_everything();
   const std::uint64_t sequence = server_.forward(piece);
-  if (!raw_unnamed || sequence == 0) return;
-  client.statements().close(sequence, "");
+  unnamed_here_ = unnamed_here_ || unnamed;
+  if (!unnamed || sequence == 0) return;
+  unnamed_sent_ = sequence;
+  if (client.statements().find("")) client.statements().close(sequence, "");
   changes_.push_back({.sequence = sequence, .kind = Kind::of_client, .statement = nullptr});
 }
 
@@ -138,7 +175,7 @@ void StatementLink::bind(ClientSession& client, const Piece& piece) {
   const SharedStatement statement = client.statements().find(head->statement);
   if (!statement) {
     if (is_taken(head->statement) && !(head->statement.empty() && unnamed_here_))
-      return provoke(missing(head->statement));
+      return provoke(missing_statement(head->statement));
     server_.forward(piece);
     return;
   }
@@ -147,6 +184,7 @@ void StatementLink::bind(ClientSession& client, const Piece& piece) {
   ++statement->uses.executions;
   clears_ = drops_all(statement->effects());
   if (head->statement.empty()) {
+    if (!unnamed_here_ && server_.ledger().uncertain()) return provoke(missing_statement(""));
     if (!unnamed_here_) prepare_unnamed(*statement);
     server_.forward(piece);
     return;
@@ -184,11 +222,12 @@ void StatementLink::describe(ClientSession& client, const Piece& piece) {
   const SharedStatement statement = client.statements().find(target->name);
   if (!statement) {
     if (is_taken(target->name) && !(target->name.empty() && unnamed_here_))
-      return provoke(missing(target->name));
+      return provoke(missing_statement(target->name));
     server_.forward(piece);
     return;
   }
   if (target->name.empty()) {
+    if (!unnamed_here_ && server_.ledger().uncertain()) return provoke(missing_statement(""));
     if (!unnamed_here_) prepare_unnamed(*statement);
     server_.forward(piece);
     return;
@@ -234,6 +273,7 @@ void StatementLink::execute(ClientSession& client, const Piece& piece) {
   const std::uint64_t sequence = server_.forward(piece);
   if (sequence == 0 || (!clears_ && deallocates_.empty())) return;
   if (clears_) {
+    forget_all();
     client.statements().clear_all(sequence);
   } else {
     client.statements().close(sequence, std::exchange(deallocates_, {}));
@@ -253,39 +293,49 @@ void StatementLink::query(ClientSession& client, const Piece& piece, const SqlEf
     if (statement) return deallocate(client, *name, statement);
   }
   // Statements that may be gone are prepared anew, under new names.
-  if (tracked && drops_all(effects)) {
-    while (const auto entry = statements_.oldest()) {
-      leftover_.push_back(entry->id);
-      statements_.erase(*entry->statement);
-    }
-  }
+  if (tracked && drops_all(effects)) forget_all();
   const std::uint64_t sequence = server_.forward(piece);
   if (sequence == 0) return;
+  drop_unnamed(names, sequence);
   if (drops_all(effects) && !names.empty()) {
     names.clear_all(sequence);
     changes_.push_back({.sequence = sequence, .kind = Kind::by_tag, .statement = nullptr});
-  } else if (names.find("")) {
-    // PostgreSQL drops the unnamed statement when it gets a Query.
-    names.close(sequence, "");
-    changes_.push_back({.sequence = sequence, .kind = Kind::of_client, .statement = nullptr});
   }
 }
 
-// What a client calls by its name other clients have as well, under a name of pgweir's.
-std::string StatementLink::deallocate_command(const SharedStatement& statement) {
-  const std::string on_server = ensure(statement);
-  statements_.erase(*statement);
-  return "DEALLOCATE \"" + on_server + "\"";
+// What a client calls by its name other clients have as well, under a name of pgweir's. An empty statement is
+// prepared in its place if the server lacks it: that can be done whatever has become of tables and
+// transaction.
+std::uint64_t StatementLink::take_for_deallocate(const SharedStatement& statement) {
+  const auto known = statements_.find(*statement);
+  if (known) {
+    statements_.erase(*statement);
+    return *known;
+  }
+  const std::uint64_t id = engine_.next_statement_id();
+  server_.note('P', Reply::swallow);
+  Writer out;
+  out.begin('P').cstring(statement_name(id)).cstring("").u16(0).end();
+  server_.send(out.view(), {});
+  return id;
+}
+
+// PostgreSQL drops the unnamed statement when it gets a Query, whatever becomes of that.
+void StatementLink::drop_unnamed(ClientStatements& names, std::uint64_t sequence) {
+  if (!names.find("")) return;
+  names.close(sequence, "");
+  changes_.push_back({.sequence = sequence, .kind = Kind::of_client, .statement = nullptr});
 }
 
 void StatementLink::deallocate(ClientSession& client, const std::string& name,
                                const SharedStatement& statement) {
-  const std::string sql = deallocate_command(statement);
+  const std::uint64_t id = take_for_deallocate(statement);
   const std::uint64_t sequence = server_.note('Q', Reply::forward);
+  drop_unnamed(client.statements(), sequence);
   client.statements().close(sequence, name);
-  changes_.push_back({.sequence = sequence, .kind = Kind::by_tag, .statement = nullptr});
+  changes_.push_back({.sequence = sequence, .kind = Kind::by_tag, .statement = nullptr, .id = id});
   Writer out;
-  write_query(out, sql);
+  write_query(out, "DEALLOCATE \"" + statement_name(id) + "\"");
   server_.send(out.view(), {});
 }
 
@@ -309,11 +359,13 @@ std::string StatementLink::ensure(const SharedStatement& statement) {
 }
 
 std::uint64_t StatementLink::prepare(const SharedStatement& statement, Reply reply) {
+  forget(*statement);
   make_room();
   const std::uint64_t id = engine_.next_statement_id();
   const std::uint64_t sequence = server_.note('P', reply);
   ++server_.totals().server_parse_count;
   statements_.insert(statement, id);
+  preparing_[id] = sequence;
   changes_.push_back({.sequence = sequence, .kind = Kind::prepare, .statement = statement, .id = id});
   Writer out;
   out.begin('P').cstring(statement_name(id)).bytes(statement->parse_rest()).end();
@@ -323,21 +375,32 @@ std::uint64_t StatementLink::prepare(const SharedStatement& statement, Reply rep
 
 void StatementLink::prepare_unnamed(const PreparedStatement& statement) {
   unnamed_here_ = true;
-  if (server_.ledger().uncertain()) return;
-  server_.note('P', Reply::swallow_unless_error);
+  unnamed_sent_ = server_.note('P', Reply::swallow_unless_error);
+  changes_.push_back({.sequence = unnamed_sent_, .kind = Kind::of_client, .statement = nullptr});
   ++server_.totals().server_parse_count;
   Writer out;
   out.begin('P').cstring("").bytes(statement.parse_rest()).end();
   server_.send(out.view(), {});
 }
 
+// To be closed when there is an occasion.
+void StatementLink::forget(const PreparedStatement& statement) {
+  const auto id = statements_.find(statement);
+  if (!id) return;
+  leftover_.push_back(*id);
+  statements_.erase(statement);
+}
+
+void StatementLink::forget_all() {
+  while (const auto entry = statements_.oldest()) forget(*entry->statement);
+}
+
 void StatementLink::make_room() {
   statements_.set_most(static_cast<std::size_t>(engine_.settings().pool.max_prepared_statements));
   while (statements_.full() && statements_.size() > 0) {
     const auto victim = statements_.oldest();
-    leftover_.push_back(victim->id);
     ++victim->statement->uses.evictions;
-    statements_.erase(*victim->statement);
+    forget(*victim->statement);
   }
   for (const std::uint64_t id : leftover_) {
     const std::uint64_t sequence = server_.note('C', Reply::swallow);
@@ -362,12 +425,9 @@ const ErrorText* StatementLink::instead(std::uint64_t sequence) const {
 bool StatementLink::forget_used(bool outdated) {
   bool any = false;
   for (const SharedStatement& statement : std::exchange(used_, {})) {
-    const auto id = statements_.find(*statement);
+    any = statements_.find(*statement) || any;
+    forget(*statement);
     if (outdated) engine_.statements().retire(*statement);
-    if (!id) continue;
-    leftover_.push_back(*id);
-    statements_.erase(*statement);
-    any = true;
   }
   return any;
 }
@@ -395,12 +455,15 @@ void StatementLink::command_completed(Bytes tag, std::uint64_t sequence) {
 }
 
 void StatementLink::settle(ClientSession* client, const Settled& settled) {
+  settled_ = settled.front;
   while (!changes_.empty() && changes_.front().sequence < settled.front) {
     const Change change = std::move(changes_.front());
     changes_.pop_front();
     const bool made = change.sequence == settled.completed || planted(Bug::trust_failed_parse);
+    if (change.sequence == unnamed_sent_ && !made) unnamed_here_ = false;
     switch (change.kind) {
       case Kind::prepare:
+        preparing_.erase(change.id);
         if (!made && statements_.find(*change.statement) == change.id) statements_.erase(*change.statement);
         break;
       case Kind::drop:
@@ -408,6 +471,7 @@ void StatementLink::settle(ClientSession* client, const Settled& settled) {
         break;
       case Kind::of_client:
       case Kind::by_tag:
+        if (change.id != 0 && !change.done) leftover_.push_back(change.id);
         if (client == nullptr) break;
         if (made && (change.done || change.kind == Kind::of_client)) {
           client->statements().confirm(change.sequence);
@@ -438,7 +502,8 @@ std::vector<std::pair<std::string, std::uint64_t>> StatementLink::pack() const {
 void StatementLink::unlinked() {
   used_.clear();
   unnamed_here_ = false;
-  std::erase_if(changes_, [](const Change& change) {
+  std::erase_if(changes_, [this](const Change& change) {
+    if (change.kind == Kind::by_tag && change.id != 0) leftover_.push_back(change.id);
     return change.kind == Kind::of_client || change.kind == Kind::by_tag;
   });
 }

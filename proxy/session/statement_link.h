@@ -11,8 +11,10 @@
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
+#include "protocol/client_statements.h"
 #include "protocol/framer.h"
 #include "protocol/ledger.h"
 #include "protocol/server_statements.h"
@@ -25,14 +27,28 @@ class ClientSession;
 class ServerSession;
 class WorkerEngine;
 
+// PostgreSQL's error about a statement that the client does not have.
+ErrorText missing_statement(Bytes name);
+
 class StatementLink {
  public:
   StatementLink(WorkerEngine& engine, ServerSession& server);
 
   // ---- the link ----
-  void joined() { unnamed_here_ = clears_ = false; }
+  void joined();
   // The client has nothing on its way any more, or is gone.
   void unlinked();
+
+  // An own query of pgweir's takes the server's unnamed statement away.
+  void unnamed_lost() { unnamed_here_ = false; }
+  // A message that is answered by ReadyForQuery has been sent for the client, with this ledger entry.
+  void end_sent(std::uint64_t sequence) { last_end_ = sequence; }
+  // Such an answer is awaited.
+  bool end_awaited() const { return last_end_ >= settled_; }
+  // What the message at the front of `bytes` means depends on answers that are awaited: it runs even if what
+  // it builds on fails, because a Sync or Query is in between. To be asked at the end of each message, with
+  // the whole of the next one, at least to the end of its names.
+  bool must_wait(const ClientSession& client, Bytes bytes) const;
 
   // ---- from the client: a message from its beginning, at least to the end of its names ----
   void parse(ClientSession& client, const Piece& piece);
@@ -82,13 +98,17 @@ class StatementLink {
     ErrorText error = {};  // provoke
   };
 
+  bool unsettled(const ClientSession& client, Bytes name, bool runs) const;
+  void drop_unnamed(ClientStatements& names, std::uint64_t sequence);
   void deallocate(ClientSession& client, const std::string& name, const SharedStatement& statement);
-  std::string deallocate_command(const SharedStatement& statement);
+  std::uint64_t take_for_deallocate(const SharedStatement& statement);
   std::uint64_t parse_unnamed(ClientSession& client, const Piece& piece, const PreparedStatement& statement);
   void parse_untracked(ClientSession& client, const Piece& piece);
   // The name of the statement on the server, which has it or is about to; empty when that cannot be said.
   std::string ensure(const SharedStatement& statement);
   std::uint64_t prepare(const SharedStatement& statement, Reply reply);
+  void forget(const PreparedStatement& statement);
+  void forget_all();
   void prepare_unnamed(const PreparedStatement& statement);
   void make_room();
   // Whatever a client calls so, it is none of pgweir's statements.
@@ -100,10 +120,14 @@ class StatementLink {
   std::deque<Change> changes_;
   std::vector<SharedStatement> used_;    // by the present batch
   std::vector<std::uint64_t> leftover_;  // ids that the server still has and nobody uses: to be closed
-  bool unnamed_here_ = false;            // the server's unnamed statement is the present client's
-  std::string deallocates_;              // the unnamed statement drops the client's one of this name
-  bool outdated_ = false;                // the portal that was bound last may have another shape than told
-  bool clears_ = false;                  // the portal that was bound last drops all statements
+  std::unordered_map<std::uint64_t, std::uint64_t> preparing_;  // ids on their way: their ledger entries
+  std::uint64_t settled_ = 1;                                   // what has a smaller number is
+  std::uint64_t last_end_ = 0;
+  std::uint64_t unnamed_sent_ = 0;  // the ledger entry of the latest unnamed Parse
+  bool unnamed_here_ = false;       // the server's unnamed statement is the present client's
+  std::string deallocates_;         // the unnamed statement drops the client's one of this name
+  bool outdated_ = false;           // the portal that was bound last may have another shape than told
+  bool clears_ = false;             // the portal that was bound last drops all statements
 };
 
 }  // namespace pgweir

@@ -37,10 +37,10 @@ ClientModel::ClientModel(Checks& checks, const ClientRules& rules, int client, c
   session_.report_all();
   session_.take_output();
   if (rules_.direct) return;
-  // A known difference: behind the proxy, RESET ALL goes back to what the server connection began with.
+  // Behind the proxy, RESET goes back to what the server connection began with, until the transaction ends.
   ToySettings server = default_settings();
   server["session_authorization"] = settings.at("session_authorization");
-  session_.set_reset_values(std::move(server));
+  session_.behind_proxy(server);
 }
 
 bool ClientModel::wrong(std::string reason) {
@@ -88,6 +88,11 @@ void ClientModel::advance(const Message& message) {
     }
     if (message.type == 'E' && !fatal && session_.at_transaction_start() && (canceled || refusable(code))) {
       ++checks_.counts.refusals;
+      session_.refuse_next(code);
+      return collect(true);
+    }
+    // A known difference: the proxy knows of nothing but the end of a transaction that it has refused.
+    if (code == "25P02" && session_.refused_early()) {
       session_.refuse_next(code);
       return collect(true);
     }
@@ -157,16 +162,24 @@ bool ClientModel::match_row(const Message& expected, const Message& message) {
 bool ClientModel::match_ready(const Message& expected, const Message& message) {
   if (message.body != expected.body)
     return wrong("expected " + describe(expected) + ", got " + describe(message));
+  if (session_.take_touched()) {
+    leaves_state_ = true;
+  } else if (message.body == "I") {
+    leaves_state_ = session_.state().holds();
+  }
   return compare_parameters();
 }
 
 bool ClientModel::welcomed() { return compare_parameters(); }
 
 bool ClientModel::compare_parameters() {
+  // What the proxy restores is told when it has looked at the session, which may be after this.
+  const ToySettings restored = session_.take_restored();
   for (const auto& [name, value] : session_.reported()) {
     const auto told = told_.find(name);
     if (told == told_.end()) return wrong("I5: the client was not told the value of " + name);
-    if (told->second != value)
+    const auto late = restored.find(name);
+    if (told->second != value && (late == restored.end() || late->second != told->second))
       return wrong("I5: the client was told that " + name + " is '" + told->second + "', it is '" + value +
                    "'");
   }

@@ -34,9 +34,11 @@ class ClientModel {
 
   // All that was sent has been answered, as far as it ever will be without more being sent.
   bool answered();
-  // At rest outside of a transaction, and without a server.
+  // At rest outside of a transaction, and without a server: none is kept for what the session holds, or to
+  // find out whether it holds anything.
   bool idle() {
-    return answered() && session_.status() == 'I' && session_.at_rest() && !session_.unclear();
+    return answered() && session_.status() == 'I' && session_.at_rest() && !session_.unclear() &&
+           !leaves_state_;
   }
   // The server side is lost: nothing more is expected than the end.
   bool doomed() const { return doomed_; }
@@ -64,6 +66,7 @@ class ClientModel {
   ToySettings told_;            // by ParameterStatus
   std::string why_;
   bool doomed_ = false, copy_started_ = false;
+  bool leaves_state_ = false;  // as far as the latest ReadyForQuery tells
   int last_transaction_ = 0;
   std::string last_seen_;  // server and transaction, as the latest row named them
 };

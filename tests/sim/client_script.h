@@ -28,9 +28,15 @@ struct Action {
 // What a session may do.
 struct ScriptStyle {
   bool cancels = false;
-  bool large = false;     // big rows and big queries
-  bool pipelines = true;  // sends on without waiting
-  Duration think{};       // longest usual pause
+  bool large = false;  // big rows and big queries
+  // Sends Sync before or in copy data. When such a COPY fails, nobody can tell from outside whether the
+  // server answers that Sync: so not with cancels, and not with what the proxy has to ask a server in
+  // between.
+  bool early_syncs = false;
+  bool pipelines = true;     // sends on without waiting
+  bool prepares = false;     // keeps prepared statements
+  bool keeps_state = false;  // sets parameters, holds locks and temporary tables
+  Duration think{};          // longest usual pause
 };
 
 class ClientScript {
@@ -66,9 +72,25 @@ class ClientScript {
   void copy_out(Actions& out);
   void cancel(Actions& out);
 
+  // client_script_state.cc
+  std::string statement_name();
+  std::string prepared_text();
+  void define(Actions& out, const std::string& name);
+  void use(Actions& out, const std::string& name);
+  bool named_step(Actions& out);
+  void named(Actions& out);
+  std::string set_unreported();
+  std::string reset();
+  std::string session_object();
+  std::string state_statement();
+  void session_state(Actions& out);
+
   SeededRandom random_;
   int client_;
   int serial_ = 0;
+  // RESET has been sent. What it means to the proxy comes to pass when that has looked at the session, after
+  // the transaction; requests in flight would put it off.
+  bool has_reset_ = false;
   ScriptStyle style_;
 };
 

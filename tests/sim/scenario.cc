@@ -105,6 +105,8 @@ std::vector<ClientTraits> draw_clients(SeededRandom& random, const Weather& weat
   const int count = random.between(2, 10);
   const bool two_databases = random.chance(400), two_users = random.chance(300);
   const bool large = weather.buffer >= 2000 && weather.split != Weather::Split::tiny && random.chance(600);
+  const unsigned prepares = random.pick<unsigned>({0, 500, 1000}),
+                 keeps = random.pick<unsigned>({0, 300, 800});
   const unsigned rude = random.pick<unsigned>({0, 200, 600}), cancels = random.pick<unsigned>({0, 300, 600});
   for (int i = 1; i <= count; ++i) {
     ClientTraits traits{.id = i, .database = databases[0], .user = users[0]};
@@ -116,7 +118,10 @@ std::vector<ClientTraits> draw_clients(SeededRandom& random, const Weather& weat
     traits.style = {.cancels = random.chance(cancels),
                     .large = large && !traits.slow_reader,
                     .pipelines = random.chance(600),
+                    .prepares = random.chance(prepares),
+                    .keeps_state = random.chance(keeps),
                     .think = random.pick<Duration>({1ms, 10ms, 50ms})};
+    traits.style.early_syncs = !traits.style.cancels && !traits.style.prepares && !traits.style.keeps_state;
     clients.push_back(std::move(traits));
   }
   return clients;
@@ -212,10 +217,12 @@ std::string describe(const Scenario& scenario) {
       "/" + std::to_string(pool.default_pool_size) + ", reserve " + std::to_string(pool.reserve_pool_size) +
       ", min " + std::to_string(pool.min_pool_size) + ", db max " + std::to_string(pool.max_db_connections) +
       ", user max " + std::to_string(pool.max_user_connections) + ", clients max " +
-      std::to_string(pool.max_client_conn) + ", wait " + ms(pool.query_wait_timeout) + ", idle " +
-      ms(pool.server_idle_timeout) + ", lifetime " + ms(pool.server_lifetime) + ", connect " +
-      ms(pool.server_connect_timeout) + ", latency " + std::to_string(micros(scenario.weather.latency)) +
-      "us, buffers " + std::to_string(scenario.weather.buffer) + ", split " +
+      std::to_string(pool.max_client_conn) + ", statements max " +
+      std::to_string(pool.max_prepared_statements) + (pool.late_begin ? ", late BEGIN" : "") + ", wait " +
+      ms(pool.query_wait_timeout) + ", idle " + ms(pool.server_idle_timeout) + ", lifetime " +
+      ms(pool.server_lifetime) + ", connect " + ms(pool.server_connect_timeout) + ", latency " +
+      std::to_string(micros(scenario.weather.latency)) + "us, buffers " +
+      std::to_string(scenario.weather.buffer) + ", split " +
       std::to_string(static_cast<int>(scenario.weather.split)) + ", auth " +
       std::to_string(static_cast<int>(scenario.auth)) + ", faults";
   if (faults.cut_clients) text += " cut-clients";

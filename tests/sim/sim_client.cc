@@ -135,7 +135,12 @@ void SimClient::send_startup() {
         random_.pick<Bytes>({"Europe/Paris", "UTC"}));
   if (random_.chance(150)) set("DateStyle", "DateStyle", "ISO, YMD");
   if (random_.chance(150)) set("client_encoding", "client_encoding", random_.pick<Bytes>({"UTF8", "LATIN1"}));
-  if (random_.chance(50)) out.cstring("extra_float_digits").cstring("2");
+  if (random_.chance(100)) set("extra_float_digits", "extra_float_digits", random_.pick<Bytes>({"2", "3"}));
+  if (random_.chance(100)) {
+    const Bytes path = random_.pick<Bytes>({"mine", "yours"});
+    settings_["search_path"] = path;
+    out.cstring("options").cstring("-c search_path=" + std::string(path));
+  }
   out.u8(0).end();
   out_ += out.view();
   push();

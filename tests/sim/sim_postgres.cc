@@ -143,9 +143,11 @@ void SimPostgres::Backend::parse_startup(Reader in) {
       user_ = value;
     } else if (name == "database") {
       database_ = value;
+    } else if (name == "options" && value.starts_with("-c search_path=")) {
+      settings_["search_path"] = value.substr(value.find('=') + 1);
     } else if (const std::string known = setting_name(name); !known.empty()) {
       settings_[known] = value;
-    } else if (!name.starts_with("_pq_.") && name != "options" && name != "replication") {
+    } else if (!name.starts_with("_pq_.") && name != "replication") {
       return fatal("42704", "unrecognized configuration parameter \"" + name + "\"");
     }
   }
@@ -353,7 +355,8 @@ void SimPostgres::crash(Duration down, Duration starting) {
 bool SimPostgres::at_rest(std::int32_t pid) const {
   return std::any_of(backends_.begin(), backends_.end(), [&](const auto& backend) {
     return backend->pid_ == static_cast<std::uint32_t>(pid) && backend->state_ == Backend::State::running &&
-           backend->session_->at_rest() && backend->in_.size() == 0 && backend->out_.empty() &&
+           backend->session_->at_rest() && !backend->session_->unclear() &&
+           !backend->session_->state().holds() && backend->in_.size() == 0 && backend->out_.empty() &&
            !backend->ending_ && !net_.gone(backend->socket_) && net_.quiet(backend->socket_);
   });
 }

@@ -11,6 +11,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
+// How long a client may need to send on, at the longest.
+constexpr Duration patience_at_rest = 1s;
+
 // Mail from one sender to one receiver: each delivery takes the oldest, so the order stays whatever the
 // delays.
 template <class Mail>
@@ -590,7 +593,14 @@ void SimProxy::inspect() {
   for (const auto& worker : workers_) {
     const WorkerSnapshot snapshot = worker->core().snapshot(true, false);
     for (const ServerSnapshot& server : snapshot.servers) {
-      if (server.link != 0 && !server.pinned && worker->quiet() && postgres_.at_rest(server.backend_pid)) {
+      if (server.link == 0 || !worker->quiet() || !postgres_.at_rest(server.backend_pid)) {
+        at_rest_.erase(server.backend_pid);
+        continue;
+      }
+      // A client may be in the middle of a batch of which the proxy has answered all so far.
+      AtRest& rest = at_rest_[server.backend_pid];
+      if (rest.requested != server.requested) rest = {server.requested, schedule_.now()};
+      if (schedule_.now() - rest.since > patience_at_rest) {
         schedule_.fail("I6: a client keeps server " + std::to_string(server.backend_pid) +
                        ", which is at rest");
       }

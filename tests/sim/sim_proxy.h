@@ -41,6 +41,11 @@ class SimProxy {
   class Worker;
   class Control;
 
+  // A server that has a client and nothing to do, since when; and when it was asked something last.
+  struct AtRest {
+    Instant requested{}, since{};
+  };
+
   Duration mail_delay();
   bool mail_under_way() const;
 
@@ -52,6 +57,7 @@ class SimProxy {
   SeededRandom random_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Control> control_;
+  std::map<std::int32_t, AtRest> at_rest_;  // by process id
 };
 
 }  // namespace pgweir::sim

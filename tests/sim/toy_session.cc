@@ -58,6 +58,16 @@ std::string take_value(Bytes& text) {
   return value;
 }
 
+// The same for the name of a parameter, which may have parts: a.b, "a"."b".
+std::string take_name(Bytes& text) {
+  std::string name = take_value(text);
+  while (text.starts_with(".")) {
+    text.remove_prefix(1);
+    name += "." + take_value(text);
+  }
+  return name;
+}
+
 // The statements between semicolons; those in quotes do not count.
 std::deque<std::string> split_statements(Bytes text) {
   std::deque<std::string> result;
@@ -101,43 +111,27 @@ std::string data_row(const std::vector<std::string>& values) {
 
 std::string copy_response() { return Writer().u8(0).u16(1).u16(0).take(); }
 
-const std::vector<Bytes> ask_names{"client",   "serial",           "row",       "pid",   "transaction",
-                                   "TimeZone", "application_name", "DateStyle", "filler"};
+const std::vector<Bytes> ask_names{"client",   "serial",           "row",       "pid",        "transaction",
+                                   "TimeZone", "application_name", "DateStyle", "unreported", "text",
+                                   "filler"};
+
+constexpr Bytes in_failed_block =
+    "current transaction is aborted, commands ignored until end of transaction block";
+
+// How much of a statement's text is in its rows.
+constexpr std::size_t text_shown = 60;
+
+Owner read_mark(Bytes text) {
+  Owner owner;
+  if (!text.starts_with("/*c")) return owner;
+  const std::string mark(text.substr(3, text.find("*/") - 3));
+  owner.client = std::atoi(mark.c_str());
+  const auto serial = mark.find(" s");
+  if (serial != std::string::npos) owner.serial = std::atoi(mark.c_str() + serial + 2);
+  return owner;
+}
 
 }  // namespace
-
-const ToySettings& default_settings() {
-  static const ToySettings defaults{{"server_version", "15.0 (toy)"},
-                                    {"server_encoding", "UTF8"},
-                                    {"client_encoding", "UTF8"},
-                                    {"application_name", ""},
-                                    {"default_transaction_read_only", "off"},
-                                    {"in_hot_standby", "off"},
-                                    {"is_superuser", "off"},
-                                    {"session_authorization", "toy"},
-                                    {"DateStyle", "ISO, MDY"},
-                                    {"IntervalStyle", "postgres"},
-                                    {"TimeZone", "Etc/UTC"},
-                                    {"integer_datetimes", "on"},
-                                    {"standard_conforming_strings", "on"},
-                                    {"extra_float_digits", "1"},
-                                    {"search_path", "public"},
-                                    {"statement_timeout", "0"},
-                                    {"work_mem", "4MB"}};
-  return defaults;
-}
-
-std::string setting_name(Bytes name) {
-  for (const auto& [known, value] : default_settings()) {
-    if (lower(known) == lower(name)) return known;
-  }
-  return {};
-}
-
-bool is_reported(const std::string& name) {
-  return name != "extra_float_digits" && name != "search_path" && name != "statement_timeout" &&
-         name != "work_mem";
-}
 
 std::string owner_mark(Owner owner) {
   return "/*c" + std::to_string(owner.client) + " s" + std::to_string(owner.serial) + "*/ ";
@@ -161,11 +155,11 @@ std::string error_field(Bytes body, char field) {
   return {};
 }
 
-ToySession::ToySession(ToySettings settings, std::string pid)
-    : pid_(std::move(pid)), settings_(std::move(settings)), saved_(settings_), start_(settings_) {}
+ToySession::ToySession(const ToySettings& settings, std::string pid)
+    : pid_(std::move(pid)), state_(settings) {}
 
 void ToySession::report_all() {
-  for (const auto& [name, value] : settings_) {
+  for (const auto& [name, value] : state_.settings()) {
     if (!is_reported(name)) continue;
     emit('S', Writer().cstring(name).cstring(value).take());
     reported_[name] = value;
@@ -209,6 +203,7 @@ void ToySession::handle(const Message& message) {
   }
   if (skipping_ && message.type != 'S') return;
   extended_ = message.type != 'Q' && message.type != 'F';
+  if (message.type != 'H' && message.type != 'S') late_begin_ = false;
   switch (message.type) {
     case 'Q':
       return begin_query(Reader(message.body).cstring());
@@ -305,10 +300,15 @@ void ToySession::on_parse(Bytes body) {
   const std::string name(in.cstring());
   const Statement statement = parse(in.cstring());
   need_transaction();
-  if (refused_in_failed_block(statement)) return;
-  if (!name.empty() && statements_.contains(name))
-    return raise("42P05", "prepared statement " + name + " already exists");
-  note_owner(statement.owner, &statement);
+  if (name.empty()) statements_.erase(name);
+  // PostgreSQL finds the syntax error first; the proxy cannot.
+  if (!name.empty() && statements_.contains(name)) {
+    if (block_ == Block::failed) return raise("25P02", in_failed_block);
+    return raise("42P05", "prepared statement \"" + name + "\" already exists");
+  }
+  if (statement.word == "broken") return raise("42601", "syntax error at \"" + statement.text + "\"");
+  if (!statement.word.empty() && refused_in_failed_block(statement)) return;
+  if (!statement.wants_owner() && !statement.word.empty()) note_owner(statement.owner, &statement);
   statements_[name] = statement;
   emit('1');
 }
@@ -325,10 +325,17 @@ void ToySession::on_bind(Bytes body) {
   }
   need_transaction();
   const auto found = statements_.find(name);
-  if (found == statements_.end()) return raise("26000", "prepared statement " + name + " does not exist");
+  if (found == statements_.end()) return raise_missing(name);
   if (refused_in_failed_block(found->second)) return;
-  note_owner(found->second.owner, &found->second);
-  portals_[portal] = Portal{.statement = found->second, .arguments = std::move(arguments)};
+  Statement statement = found->second;
+  if (arguments.size() != statement.parameters()) {
+    return raise("08P01", "bind message supplies " + std::to_string(arguments.size()) +
+                              " parameters, but prepared statement \"" + name + "\" requires " +
+                              std::to_string(statement.parameters()));
+  }
+  if (statement.wants_owner() && !arguments.empty()) statement.owner = read_mark(arguments[0]);
+  note_owner(statement.owner, &statement);
+  portals_[portal] = Portal{.statement = std::move(statement), .arguments = std::move(arguments)};
   emit('2');
 }
 
@@ -340,7 +347,7 @@ void ToySession::on_describe(Bytes body) {
   const Statement* statement = nullptr;
   if (prepared) {
     const auto found = statements_.find(name);
-    if (found == statements_.end()) return raise("26000", "prepared statement " + name + " does not exist");
+    if (found == statements_.end()) return raise_missing(name);
     statement = &found->second;
   } else {
     const auto found = portals_.find(name);
@@ -348,7 +355,8 @@ void ToySession::on_describe(Bytes body) {
     statement = &found->second.statement;
   }
   const bool rows = statement->word == "ask" || statement->word == "select";
-  if (rows && refused_in_failed_block(*statement)) return;
+  // PostgreSQL describes one without rows; the proxy may have to prepare it here first, and cannot.
+  if ((rows || prepared) && refused_in_failed_block(*statement)) return;
   if (prepared) emit('t', Writer().u16(0).take());
   if (rows) {
     describe_rows(*statement);
@@ -387,12 +395,8 @@ ToySession::Statement ToySession::parse(Bytes text) {
   Statement statement;
   text = trim(text);
   if (text.starts_with("/*c")) {
-    const auto end = text.find("*/");
-    const std::string mark(text.substr(3, end - 3));
-    statement.owner.client = std::atoi(mark.c_str());
-    const auto serial = mark.find(" s");
-    if (serial != std::string::npos) statement.owner.serial = std::atoi(mark.c_str() + serial + 2);
-    text = trim(text.substr(end + 2));
+    statement.owner = read_mark(text);
+    text = trim(text.substr(text.find("*/") + 2));
   }
   statement.text = text;
   statement.word = lower(text.substr(0, text.find_first_of(" ;\n")));
@@ -414,7 +418,7 @@ bool ToySession::refused_in_failed_block(const Statement& statement) {
   const std::string& word = statement.word;
   if (block_ != Block::failed || word == "commit" || word == "end" || word == "rollback" || word == "abort")
     return false;
-  raise("25P02", "current transaction is aborted, commands ignored until end of transaction block");
+  raise("25P02", in_failed_block);
   return true;
 }
 
@@ -459,10 +463,10 @@ void ToySession::run(const Running& running) {
     flush_ = true;
     return;
   }
-  if (word == "reset" || word == "discard") {
-    settings_ = start_;
-    return complete(word == "reset" ? "RESET" : "DISCARD ALL");
-  }
+  if (word == "reset") return run_reset(statement);
+  if (word == "create" || word == "drop") return run_table(statement);
+  if (word == "deallocate") return run_deallocate(statement);
+  if (word == "discard") return run_discard(statement);
   if (word.empty()) return emit('I');
   if (run_transaction_word(statement)) return;
   raise("42601", "syntax error at \"" + statement.text + "\"");
@@ -477,12 +481,14 @@ void ToySession::run_ask(const Running& running) {
   int last = statement.error ? statement.rows / 2 : statement.rows;
   const bool limited = running.limit > 0 && last - first >= static_cast<int>(running.limit);
   if (limited) last = first + static_cast<int>(running.limit);
+  const ToySettings& settings = state_.settings();
   for (int row = first; row < last; ++row) {
     emit(
         'D',
         data_row({std::to_string(statement.owner.client), std::to_string(statement.owner.serial),
-                  std::to_string(row), pid_, std::to_string(transaction_), settings_["TimeZone"],
-                  settings_["application_name"], settings_["DateStyle"],
+                  std::to_string(row), pid_, std::to_string(transaction_), settings.at("TimeZone"),
+                  settings.at("application_name"), settings.at("DateStyle"), state_.unreported(),
+                  statement.text.substr(0, text_shown),
                   std::string(static_cast<std::size_t>(statement.size), static_cast<char>('a' + row % 26))}));
   }
   if (portal != nullptr) portal->sent = last;
@@ -504,8 +510,10 @@ void ToySession::run_copy_out(const Statement& statement) {
 
 void ToySession::run_set(const Statement& statement) {
   Bytes rest = trim(Bytes(statement.text).substr(3));
+  const bool local = lower(rest.substr(0, 6)) == "local ";
+  if (local) rest.remove_prefix(6);
   if (lower(rest.substr(0, 8)) == "session ") rest.remove_prefix(8);
-  const std::string name = take_value(rest);
+  const std::string name = take_name(rest);
   rest = trim(rest);
   if (rest.starts_with("=")) {
     rest.remove_prefix(1);
@@ -513,40 +521,107 @@ void ToySession::run_set(const Statement& statement) {
     rest.remove_prefix(3);
   }
   const std::string value = take_value(rest);
-  if (setting_name(name).empty())
+  if (set_value(name, value, local)) complete("SET");
+}
+
+void ToySession::run_reset(const Statement& statement) {
+  Bytes rest = trim(Bytes(statement.text).substr(5));
+  const std::string name = take_name(rest);
+  touched_ = true;
+  if (lower(name) == "all") {
+    state_.reset_all();
+  } else if (const std::string known = setting_name(name); !known.empty()) {
+    state_.reset(known);
+  } else {
     return raise("42704", "unrecognized configuration parameter \"" + name + "\"");
-  set_value(name, value);
-  complete("SET");
+  }
+  complete("RESET");
 }
 
 void ToySession::run_select(const Running& running) {
   const Bytes text = running.statement.text;
-  const auto call = text.find("set_config(");
+  if (text.starts_with("SELECT '")) {
+    const auto by_sql = std::count_if(statements_.begin(), statements_.end(), [](const auto& entry) {
+      return !entry.first.empty() && !entry.first.starts_with("pgweir_");
+    });
+    const auto rows = state_.inspect(text, static_cast<int>(by_sql));
+    emit('T', row_description({"kind", "name", "value"}));
+    for (const auto& row : rows) emit('D', data_row(row));
+    return complete("SELECT " + std::to_string(rows.size()));
+  }
+  const auto argument = [&](Bytes function) -> std::optional<Bytes> {
+    const auto call = text.find(function);
+    if (call == Bytes::npos) return std::nullopt;
+    return text.substr(call + function.size());
+  };
   std::string value = "1";
-  if (call != Bytes::npos) {
+  if (auto rest = argument("set_config(")) {
     std::string name;
+    bool local = false;
     if (running.extended && portals_[running.portal].arguments.size() == 2) {
       name = portals_[running.portal].arguments[0];
       value = portals_[running.portal].arguments[1];
     } else {
-      Bytes rest = text.substr(call + 11);
-      name = take_value(rest);
-      rest.remove_prefix(std::min(rest.size(), rest.find(',') + 1));
-      value = take_value(rest);
+      name = take_value(*rest);
+      rest->remove_prefix(std::min(rest->size(), rest->find(',') + 1));
+      value = take_value(*rest);
+      local = rest->find("true") != Bytes::npos;
     }
-    if (setting_name(name).empty())
-      return raise("42704", "unrecognized configuration parameter \"" + name + "\"");
-    set_value(name, value);
+    if (!set_value(name, value, local)) return;
+  } else if (const auto lock = argument("pg_advisory_lock(")) {
+    state_.lock(std::atoi(std::string(*lock).c_str()), running.statement.owner);
+    touched_ = true;
+    value = "";
+  } else if (const auto unlock = argument("pg_advisory_unlock(")) {
+    value = state_.unlock(std::atoi(std::string(*unlock).c_str())) ? "t" : "f";
+    touched_ = true;
+  } else if (argument("pg_advisory_unlock_all(")) {
+    state_.unlock_all();
+    touched_ = true;
   }
   if (!running.extended) describe_rows(running.statement);
   emit('D', data_row({value}));
   complete("SELECT 1");
 }
 
+// CREATE TEMP TABLE name, DROP TABLE name.
+void ToySession::run_table(const Statement& statement) {
+  const bool create = statement.word == "create";
+  const std::string name = statement.text.substr(statement.text.rfind(' ') + 1);
+  touched_ = true;
+  if (create && !state_.create_table(name, statement.owner))
+    return raise("42P07", "relation \"" + name + "\" already exists");
+  if (!create && !state_.drop_table(name)) return raise("42P01", "table \"" + name + "\" does not exist");
+  complete(create ? "CREATE TABLE" : "DROP TABLE");
+}
+
+void ToySession::run_deallocate(const Statement& statement) {
+  Bytes rest = trim(Bytes(statement.text).substr(10));
+  const std::string name = take_value(rest);
+  touched_ = true;
+  if (lower(name) == "all") {
+    statements_.clear();  // PostgreSQL keeps the unnamed one; the proxy does not
+    return complete("DEALLOCATE ALL");
+  }
+  if (statements_.erase(name) == 0) return raise_missing(name);
+  complete("DEALLOCATE");
+}
+
+void ToySession::run_discard(const Statement& statement) {
+  if (block_ != Block::none || (query_ && query_->multiple))
+    return raise("25001", statement.text + " cannot run inside a transaction block");
+  touched_ = true;
+  state_.discard_all();
+  statements_.clear();
+  portals_.clear();
+  complete("DISCARD ALL");
+}
+
 bool ToySession::run_transaction_word(const Statement& statement) {
   const std::string& word = statement.word;
   if (word == "begin" || word == "start") {
     if (block_ == Block::open) notice("25001", "there is already a transaction in progress");
+    late_begin_ = proxied_ && block_ == Block::none && !extended_ && query_ && !query_->multiple;
     block_ = Block::open;
     complete("BEGIN");
     return true;
@@ -564,8 +639,24 @@ void ToySession::describe_rows(const Statement& statement) {
   emit('T', statement.word == "ask" ? row_description(ask_names) : row_description({"value"}));
 }
 
-void ToySession::set_value(Bytes name, std::string value) {
-  settings_[setting_name(name)] = std::move(value);
+bool ToySession::set_value(const std::string& name, const std::string& value, bool local) {
+  const std::string known = setting_name(name);
+  touched_ = true;
+  if (known.empty()) {
+    raise("42704", "unrecognized configuration parameter \"" + name + "\"");
+    return false;
+  }
+  state_.set(known, value, local);
+  return true;
+}
+
+void ToySession::raise_missing(const std::string& name) {
+  raise("26000", name.empty() ? "unnamed prepared statement does not exist"
+                              : "prepared statement \"" + name + "\" does not exist");
+}
+
+int ToySession::prepared_statements() const {
+  return static_cast<int>(statements_.size() - statements_.count(""));
 }
 
 // ---- transactions ----
@@ -576,11 +667,14 @@ void ToySession::need_transaction() {
   ++transaction_;
   transaction_owner_ = {};
   transaction_unmarked_ = false;
-  saved_ = settings_;
+  state_.begin();
 }
 
 void ToySession::note_owner(Owner owner, const Statement* statement) {
   if (!owner.known()) {
+    // A client's BEGIN that the proxy has answered itself, and what it says in place of the client.
+    if ((statement->word == "begin" && !transaction_owner_.known()) || statement->word == "deallocate")
+      return;
     // The proxy may roll back after a client that left; anything else has no place in a client's transaction.
     if (transaction_owner_.known() && statement->word != "rollback" && statement->word != "abort") {
       complaint_ = "a statement without an owner in the transaction of client " +
@@ -596,12 +690,15 @@ void ToySession::note_owner(Owner owner, const Statement* statement) {
     complaint_ = "a statement of client " + std::to_string(owner.client) + " in the transaction of client " +
                  std::to_string(transaction_owner_.client);
   }
+  if (const std::string left = state_.foreign(owner); !left.empty())
+    complaint_ = "a statement of client " + std::to_string(owner.client) + " in a session " + left;
   transaction_owner_ = owner;
 }
 
 void ToySession::end_transaction(bool commit) {
-  if (open_ && !commit) settings_ = saved_;
-  open_ = false;
+  if (open_ && !commit) state_.roll_back();
+  if (open_) state_.end();
+  open_ = late_begin_ = refused_early_ = false;
   block_ = Block::none;
   transaction_owner_ = {};
   portals_.clear();
@@ -616,7 +713,7 @@ void ToySession::raise(Bytes code, Bytes message) {
   if (block_ == Block::none) {
     end_transaction(false);
   } else {
-    if (block_ == Block::open) settings_ = saved_;
+    if (block_ == Block::open) state_.roll_back();
     block_ = Block::failed;
     portals_.clear();
   }
@@ -635,7 +732,7 @@ void ToySession::notice(Bytes code, Bytes message) {
 void ToySession::complete(Bytes tag) { emit('C', Writer().cstring(tag).take()); }
 
 void ToySession::ready() {
-  for (const auto& [name, value] : settings_) {
+  for (const auto& [name, value] : state_.settings()) {
     if (!is_reported(name) || reported_[name] == value) continue;
     reported_[name] = value;
     emit('S', Writer().cstring(name).cstring(value).take());
@@ -647,13 +744,14 @@ void ToySession::ready() {
 // ---- for the model ----
 
 bool ToySession::at_transaction_start() const {
-  return !open_ && !skipping_ && !query_ && !copy_ && !input_.empty();
+  return (!open_ || late_begin_) && !skipping_ && !query_ && !copy_ && !input_.empty();
 }
 
 void ToySession::refuse_next(Bytes code) {
   const Message message = std::move(input_.front());
   input_.pop_front();
   extended_ = message.type != 'Q' && message.type != 'F' && message.type != 'S';
+  refused_early_ = refused_early_ || late_begin_;
   raise(code, "refused");
   if (!extended_) ready();
 }

@@ -10,8 +10,13 @@
 // with which settings, so that any mix-up is visible:
 //
 //   [/*c<client> s<serial>*/] ask [rows N] [size B] [sleep MS] [error] [notice]
-//   copy_in, copy_out rows N size B, BEGIN, COMMIT, ROLLBACK, SET name = value, RESET ALL, DISCARD ALL,
-//   SELECT pg_catalog.set_config(name, value, false), SELECT anything
+//   copy_in, copy_out rows N size B, BEGIN, COMMIT, ROLLBACK, SET [LOCAL] name = value, RESET name | ALL,
+//   SELECT pg_catalog.set_config(name, value, is_local), SELECT pg_advisory_lock(N), pg_advisory_unlock(N),
+//   pg_advisory_unlock_all(), CREATE TEMP TABLE name, DROP TABLE name, DEALLOCATE name | ALL, DISCARD ALL,
+//   the proxy's question about the session (proxy/session/session_state.cc), SELECT anything
+//
+// A prepared statement without a mark, such as may be equal for several clients, gets its owner's mark as the
+// first argument of Bind. `broken` is a syntax error to Parse.
 //
 // Behaviour follows PostgreSQL 15 (postgres.c, xact.c, copyfromparse.c, guc.c).
 
@@ -25,6 +30,7 @@
 
 #include "pool/time.h"
 #include "protocol/bytes.h"
+#include "tests/sim/toy_state.h"
 
 namespace pgweir::sim {
 
@@ -33,22 +39,6 @@ struct Message {
   std::string body;
   friend bool operator==(const Message&, const Message&) = default;
 };
-
-// Which client sent a statement, and its running number; client 0 for statements without a mark.
-struct Owner {
-  int client = 0;
-  int serial = 0;
-  bool known() const { return client != 0; }
-};
-
-// Session parameters by their proper names.
-using ToySettings = std::map<std::string, std::string>;
-// What a server starts with, before the startup packet is applied.
-const ToySettings& default_settings();
-// The proper name of a parameter in any case; empty when there is none.
-std::string setting_name(Bytes name);
-// Whether the server reports it by ParameterStatus.
-bool is_reported(const std::string& name);
 
 std::string owner_mark(Owner owner);
 std::string error_body(Bytes severity, Bytes code, Bytes message);
@@ -65,13 +55,15 @@ enum class AskColumn : std::uint8_t {
   time_zone,
   application,
   date_style,
+  unreported,  // parameters that are not reported, temporary tables, locks
+  text,        // of the statement, as it was parsed
   filler
 };
-inline constexpr std::size_t ask_columns = 9;
+inline constexpr std::size_t ask_columns = 11;
 
 class ToySession {
  public:
-  ToySession(ToySettings settings, std::string pid);
+  ToySession(const ToySettings& settings, std::string pid);
 
   void feed(char type, std::string body) { input_.push_back({type, std::move(body)}); }
   // Runs the next message, or the next statement of one. False when it sleeps or needs input.
@@ -89,12 +81,17 @@ class ToySession {
   // Whose statement runs now.
   Owner running() const;
 
-  // For the client's model: no transaction is open and the next message would start one.
+  // For the client's model: no server knows of a transaction and the next message would start one.
   bool at_transaction_start() const;
   // The next message fails instead of being run, as when no server could be had for it.
   void refuse_next(Bytes code);
-  // What RESET ALL goes back to, when that is not what the session began with.
-  void set_reset_values(ToySettings settings) { start_ = std::move(settings); }
+  // What servers go back to by RESET; and a BEGIN is answered without a server.
+  void behind_proxy(const ToySettings& server) {
+    state_.behind_proxy(server);
+    proxied_ = true;
+  }
+  // A transaction was refused before any server knew of it.
+  bool refused_early() const { return refused_early_ && block_ == Block::failed && !skipping_ && !query_; }
   // The next message brings no reply.
   bool next_is_silent() const;
   bool has_input() const { return !input_.empty() || query_ || sleeping(); }
@@ -112,7 +109,12 @@ class ToySession {
   char status() const { return block_ == Block::none ? 'I' : block_ == Block::open ? 'T' : 'E'; }
   bool in_transaction() const { return open_; }
   int transaction() const { return transaction_; }
-  const ToySettings& settings() const { return settings_; }
+  const ToyState& state() const { return state_; }
+  ToySettings take_restored() { return state_.take_restored(); }
+  // Something has run that leaves, or may leave, state in the session.
+  bool take_touched() { return std::exchange(touched_, false); }
+  // Named ones.
+  int prepared_statements() const;
   const ToySettings& reported() const { return reported_; }
   // Messages of a login: ParameterStatus of everything that is reported.
   void report_all();
@@ -129,6 +131,10 @@ class ToySession {
     int rows = 1, size = 0;
     Duration sleep{};
     bool error = false, notice = false;
+    std::size_t parameters() const {
+      return text.find("$2") != std::string::npos ? 2 : text.find("$1") != std::string::npos ? 1 : 0;
+    }
+    bool wants_owner() const { return !owner.known() && parameters() == 1; }
   };
   struct Portal {
     Statement statement{};
@@ -170,10 +176,15 @@ class ToySession {
   void run_ask(const Running& running);
   void run_copy_out(const Statement& statement);
   void run_set(const Statement& statement);
+  void run_reset(const Statement& statement);
   void run_select(const Running& running);
+  void run_table(const Statement& statement);
+  void run_deallocate(const Statement& statement);
+  void run_discard(const Statement& statement);
   bool run_transaction_word(const Statement& statement);
   void describe_rows(const Statement& statement);
-  void set_value(Bytes name, std::string value);
+  bool set_value(const std::string& name, const std::string& value, bool local);
+  void raise_missing(const std::string& name);
 
   void need_transaction();
   void note_owner(Owner owner, const Statement* statement);
@@ -186,7 +197,8 @@ class ToySession {
   bool refused_in_failed_block(const Statement& statement);
 
   std::string pid_;
-  ToySettings settings_, saved_, start_, reported_;
+  ToyState state_;
+  ToySettings reported_;
   std::deque<Message> input_;
   std::vector<Message> output_;
   std::string complaint_;
@@ -196,6 +208,9 @@ class ToySession {
   int transaction_ = 0;
   Owner transaction_owner_;
   bool transaction_unmarked_ = false;  // a statement without an owner has run in it
+  bool refused_early_ = false;
+  bool late_begin_ = false;  // behind a proxy: BEGIN is all that the transaction has seen so far
+  bool proxied_ = false, touched_ = false;
   bool skipping_ = false;
   bool extended_ = false;  // the message being run belongs to the extended protocol
   bool flush_ = false, terminated_ = false, copy_canceled_ = false, unclear_ = false;

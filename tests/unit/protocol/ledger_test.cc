@@ -191,7 +191,7 @@ TEST_CASE("ledger: COPY to the client") {
 
 TEST_CASE("ledger: COPY from the client, simple protocol") {
   play_all({
-      {"in steps", ">Q <G =copy-in =unsettled >d >d >c =owed:2 <C =copy-none =owed:1 <Z* =settled"},
+      {"in steps", ">Q <G =copy-in =unsettled >d >d >c =owed:2 <C =copy-none =owed:2 <Z* =settled"},
       {"all at once", ">Q >d >c <G <C <Z* =settled"},
       {"and the next Query behind", ">Q >d >c >Q <G <C <Z* =owed:1 <T <D <C <Z* =settled"},
       {"CopyFail", ">Q <G >d >f <E =copy-none <Z* =settled"},
@@ -199,8 +199,8 @@ TEST_CASE("ledger: COPY from the client, simple protocol") {
       {"bad data", ">Q <G >d <E =copy-none =certain <Z* =settled >d >d >c =settled"},
       {"bad data, all sent at once", ">Q >d >c >Q <G <E <Z* =owed:1 <C <Z* =settled"},
       {"bad data, CopyDone crosses the error", ">Q <G >d >c <E <Z* =settled"},
-      {"two in one Query", ">Q <G >d >c <C =owed:1 <G =copy-in >d >c <C <Z* =settled"},
-      {"two in one Query, at once", ">Q >d >c >d >c <G <C =owed:2 <G <C <Z* =settled"},
+      {"two in one Query", ">Q <G >d >c <C =owed:2 <G =copy-in >d >c <C <Z* =settled"},
+      {"two in one Query, at once", ">Q >d >c >d >c <G <C =owed:3 <G <C <Z* =settled"},
       {"two in one Query, the first fails", ">Q >d >c >d >c >Q <G <E <Z* =owed:1 <C <Z* =settled"},
       {"does not start, its data is ignored", ">Q >d >c >Q <E <Z* =owed:1 <C <Z* =settled"},
       {"then a batch", ">Q >d >c >P >S <G <C <Z* <1+ <Z* =settled"},
@@ -231,7 +231,7 @@ TEST_CASE("ledger: a Sync before the end of the copy data is not answered if the
       {"only the early one", ">E >S <G >d >c <C+ =owed:0 =unsettled =needs-sync =certain >S <Z* =settled"},
       {"and another batch behind", ">E >S >d >c >S >P >S <G <C+ <Z* <1+ <Z* =settled"},
       {"in a simple query", ">Q >S <G >d >c <C <Z* =settled"},
-      {"for the second COPY of a query", ">Q <G >d >c >S >c >S <C =owed:4 <G =copy-in <C <Z* <Z* =settled"},
+      {"for the second COPY of a query", ">Q <G >d >c >S >c >S <C =owed:5 <G =copy-in <C <Z* <Z* =settled"},
       {"COPY that does not start: the Sync is answered", ">E >S >d >c >S <E <Z* <Z* =settled"},
       {"a statement without COPY: as always", ">E >S >d >c >S <C+ <Z* <Z* =settled"},
   });
@@ -259,7 +259,7 @@ TEST_CASE("ledger: copy messages outside of COPY are ignored by the server") {
       {"in a batch", ">P >c >B >E >f >S >c <1+ <2+ <C+ <Z* =empty =settled"},
       {"at the end, not yet answered", ">P >c =needs-sync >S >c =no-sync"},
       {"an earlier one does not end a COPY",
-       ">Q >c >Q <C <Z* =owed:1 <G =copy-in >S >c <C =owed:1 <Z* =settled"},
+       ">Q >c >Q <C <Z* =owed:1 <G =copy-in >S >c <C =owed:3 <Z* =settled"},
       {"before a Flush", ">P >c >H <1+ =empty =unsettled >S <Z* =settled"},
   });
 }
