@@ -273,10 +273,15 @@ void ClientSession::local(const Piece& piece) {
   }
   const bool request = Bytes("QFPBDEC").find(piece.type) != Bytes::npos;
   if (request && late_begin_ == LateBegin::failed) {
-    const auto head = piece.type == 'B' ? read_bind_head(piece.raw.substr(header_length)) : std::nullopt;
-    const bool missing = head && !statements_.find(head->statement);
-    engine_.send_copy(*this,
-                      error_response("ERROR", missing ? missing_statement(head->statement) : aborted()));
+    // PostgreSQL looks for the statement of a Bind or Describe first.
+    const Bytes body = piece.raw.substr(header_length);
+    const auto bind = piece.type == 'B' ? read_bind_head(body) : std::nullopt;
+    const auto target = piece.type == 'D' ? read_describe(body) : std::nullopt;
+    std::optional<Bytes> name;
+    if (bind) name = bind->statement;
+    if (target && target->kind == 'S') name = target->name;
+    const bool missing = name && !statements_.find(*name);
+    engine_.send_copy(*this, error_response("ERROR", missing ? missing_statement(*name) : aborted()));
     discard_ = piece.type == 'Q' || piece.type == 'F' ? Discard::message : Discard::until_sync;
     if (discard_ == Discard::message) discard(piece);
     return;
