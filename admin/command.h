@@ -27,8 +27,16 @@ enum class ConsoleAction : std::uint8_t {
   close,  // this console connection
 };
 
-// What a command reads from the workers; each includes those before it, but connections are not measures.
-enum class SnapshotNeeds : std::uint8_t { none, pools, connections, measures };
+// What a command reads from the workers: the pools and their counts, and one thing more.
+enum class SnapshotNeeds : std::uint8_t {
+  none,
+  pools,
+  connections,
+  measures,
+  statements,
+  pins,
+  applications
+};
 
 struct CommandCall {
   const World& world;

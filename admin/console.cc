@@ -28,6 +28,25 @@ ConsoleError denied(const Command& command) {
           "only users in console.admin_users may use " + std::string(command.words)};
 }
 
+SnapshotParts parts_of(SnapshotNeeds needs) {
+  switch (needs) {
+    case SnapshotNeeds::none:
+    case SnapshotNeeds::pools:
+      return {};
+    case SnapshotNeeds::connections:
+      return {.connections = true};
+    case SnapshotNeeds::measures:
+      return {.measures = true};
+    case SnapshotNeeds::statements:
+      return {.statements = true};
+    case SnapshotNeeds::pins:
+      return {.pins = true};
+    case SnapshotNeeds::applications:
+      return {.applications = true};
+  }
+  return {};
+}
+
 // With the row of the table found, what is still to be checked before the handler.
 std::optional<ConsoleError> check(const Command& command, std::size_t arguments, ConsolePrivilege rights) {
   if (!may(rights, command)) return denied(command);
@@ -93,8 +112,7 @@ ConsolePlan plan_console(Bytes query) {
     const Command* const command = find_command(statement).command;
     if (command == nullptr) continue;
     plan.needs_snapshots |= command->needs != SnapshotNeeds::none;
-    plan.needs_connections |= command->needs == SnapshotNeeds::connections;
-    plan.needs_measures |= command->needs == SnapshotNeeds::measures;
+    plan.parts.add(parts_of(command->needs));
   }
   return plan;
 }

@@ -18,8 +18,7 @@ namespace pgweir {
 
 struct ConsolePlan {
   bool needs_snapshots = false;
-  bool needs_connections = false;
-  bool needs_measures = false;
+  SnapshotParts parts{};
 };
 ConsolePlan plan_console(Bytes query);
 

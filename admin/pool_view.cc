@@ -24,6 +24,20 @@ void add(PoolCounts& counts, const PoolCounts& other) {
   counts.sv_login += other.sv_login;
 }
 
+void add(PoolSavings& savings, const PoolSavings& other) {
+  savings.transactions_saved += other.transactions_saved;
+  savings.late_begins += other.late_begins;
+  savings.parses_asked += other.parses_asked;
+  savings.parses_sent += other.parses_sent;
+}
+
+void add(PinCosts& costs, const PinCosts& other) {
+  for (std::size_t i = 0; i < costs.size(); ++i) {
+    costs[i].pins += other[i].pins;
+    costs[i].time += other[i].time;
+  }
+}
+
 PoolMeasure cut_measure(const PoolMeasure& measure, MeasureDepth depth) {
   switch (depth) {
     case MeasureDepth::none:
@@ -49,6 +63,9 @@ PoolSnapshot without_measure(const PoolSnapshot& pool) {
   copy.pool_size = pool.pool_size;
   copy.reserve_pool_size = pool.reserve_pool_size;
   copy.slots = pool.slots;
+  copy.savings = pool.savings;
+  copy.pin_costs = pool.pin_costs;
+  copy.applications = pool.applications;
   return copy;
 }
 
@@ -59,6 +76,9 @@ void add(PoolSnapshot& pool, const PoolSnapshot& other, MeasureDepth depth) {
   pool.pool_size = std::max(pool.pool_size, other.pool_size);
   pool.reserve_pool_size = std::max(pool.reserve_pool_size, other.reserve_pool_size);
   pool.slots += other.slots;
+  add(pool.savings, other.savings);
+  add(pool.pin_costs, other.pin_costs);
+  pool.applications.insert(pool.applications.end(), other.applications.begin(), other.applications.end());
   if (depth != MeasureDepth::none) merge(pool.measure, cut_measure(other.measure, depth));
 }
 

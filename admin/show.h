@@ -56,6 +56,24 @@ std::vector<ColumnInfo> histograms_columns();
 CommandOutcome show_latency(CommandCall& call);
 std::vector<ColumnInfo> latency_columns();
 
+// show_statements.cc
+CommandOutcome show_prepared_statements(CommandCall& call);
+std::vector<ColumnInfo> prepared_statements_columns();
+
+// show_pins.cc
+CommandOutcome show_pins(CommandCall& call);
+std::vector<ColumnInfo> pins_columns();
+CommandOutcome show_pin_costs(CommandCall& call);
+std::vector<ColumnInfo> pin_costs_columns();
+
+// show_readiness.cc
+CommandOutcome show_readiness(CommandCall& call);
+std::vector<ColumnInfo> readiness_columns();
+
+// show_savings.cc
+CommandOutcome show_savings(CommandCall& call);
+std::vector<ColumnInfo> savings_columns();
+
 // show_recommendations.cc
 CommandOutcome show_recommendations(CommandCall& call);
 std::vector<ColumnInfo> recommendations_columns();

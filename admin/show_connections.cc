@@ -18,6 +18,7 @@ struct ConnectionRow {
   bool close_needed = false;
   std::string ptr, link;
   std::int32_t remote_pid = 0;
+  std::size_t prepared_statements = 0;
   std::uint64_t id = 0;
 };
 
@@ -79,8 +80,8 @@ constexpr std::array connections_table{
         "application_name", text, [](const ConnectionRow& it) { return it.application_name; },
         "As the client sets it, and as the server knows it."),
     column<ConnectionRow>(
-        "prepared_statements", int4, [](const ConnectionRow&) { return 0; },
-        "Always 0: they are not tracked."),
+        "prepared_statements", int4, [](const ConnectionRow& it) { return it.prepared_statements; },
+        "Clients: names for statements; servers: statements that pgweir keeps there. 0 in session mode."),
     column<ConnectionRow>(
         "id", int4, [](const ConnectionRow& it) { return it.id; },
         "The same as ptr, as far as int4 holds it."),
@@ -135,6 +136,7 @@ ConnectionRow row_of(const World& world, const Snapshot& connection) {
   row.request_time = time_text(world, std::max(connection.requested, connection.connected));
   row.ptr = pointer(connection.id);
   row.link = pointer(connection.link);
+  row.prepared_statements = connection.prepared_statements;
   row.id = connection.id & INT32_MAX;
   return row;
 }

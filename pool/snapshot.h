@@ -9,6 +9,9 @@
 
 #include "pool/ids.h"
 #include "pool/meter.h"
+#include "pool/pin_clock.h"
+#include "pool/session_use.h"
+#include "pool/state_kind.h"
 #include "pool/time.h"
 
 namespace pgweir {
@@ -19,6 +22,24 @@ struct PeerAddress {
   int port = 0;
   std::string local_address;
   int local_port = 0;
+};
+
+// What is cut beside the pools and their counts.
+struct SnapshotParts {
+  bool connections = false;  // clients and servers
+  bool measures = false;     // of the pools
+  bool statements = false;
+  bool pins = false;
+  bool applications = false;  // of the pools
+
+  void add(const SnapshotParts& other) {
+    connections |= other.connections;
+    measures |= other.measures;
+    statements |= other.statements;
+    pins |= other.pins;
+    applications |= other.applications;
+  }
+  friend bool operator==(const SnapshotParts&, const SnapshotParts&) = default;
 };
 
 enum class ClientState : std::uint8_t { login, idle, waiting, active, cancel_request, console, closing };
@@ -38,6 +59,20 @@ struct PoolCounts {
   int sv_login = 0;
 };
 
+// What a pool has spared its servers, since the start.
+struct PoolSavings {
+  std::uint64_t transactions_saved = 0;  // begun and ended without a server
+  std::uint64_t late_begins = 0;         // begun at their first statement
+  std::uint64_t parses_asked = 0;        // by clients
+  std::uint64_t parses_sent = 0;         // to servers
+};
+
+struct ApplicationSnapshot {
+  std::string name{};
+  bool others = false;  // all that have no entry of their own, together
+  ApplicationUse use{};
+};
+
 struct PoolSnapshot {
   std::string database;
   std::string user;
@@ -46,6 +81,9 @@ struct PoolSnapshot {
   int pool_size = 0;
   int reserve_pool_size = 0;
   int slots = 0;  // granted to this worker
+  PoolSavings savings;
+  PinCosts pin_costs{};  // with those of the present pins so far
+  std::vector<ApplicationSnapshot> applications;
   PoolMeasure measure;
 };
 
@@ -58,6 +96,7 @@ struct ClientSnapshot {
   Instant connected{};
   Instant requested{};  // start of the latest request
   Duration waiting{};   // so far, when it waits
+  std::size_t prepared_statements = 0;
 };
 
 struct ServerSnapshot {
@@ -71,7 +110,39 @@ struct ServerSnapshot {
   std::int32_t backend_pid = 0;
   bool close_needed = false;
   bool pinned = false;  // its client keeps it, whatever it says, because its ledger is uncertain
+  std::size_t prepared_statements = 0;
 };
+
+// A server that its client keeps because of what it has left there.
+struct PinSnapshot {
+  std::uint64_t client = 0, server = 0;  // ids
+  std::string database, user, application_name;
+  std::int32_t backend_pid = 0;
+  StateKinds kinds;
+  Instant since{};  // the first of them
+};
+
+// A prepared statement of the extended protocol.
+struct StatementSnapshot {
+  std::uint64_t id = 0;    // the same on all workers for the same text and parameter types
+  std::string text;        // its beginning
+  std::size_t length = 0;  // of the whole text
+  int parameters = 0;
+  std::uint64_t clients = 0;  // names that clients have for it
+  std::uint64_t servers = 0;
+  std::uint64_t executions = 0, parses_avoided = 0, evictions = 0;
+  std::uint64_t bytes = 0;
+};
+
+struct StatementTotals {
+  std::uint64_t statements = 0;
+  std::uint64_t clients = 0, servers = 0;
+  std::uint64_t executions = 0, parses_avoided = 0, evictions = 0;
+  std::uint64_t bytes = 0;
+};
+
+// So many are mailed and shown, those with the most executions.
+inline constexpr std::size_t most_statements_listed = 1000;
 
 // How often something went wrong; the texts are constants.
 struct EventCount {
@@ -87,6 +158,9 @@ struct WorkerSnapshot {
   std::vector<PoolSnapshot> pools;
   std::vector<ClientSnapshot> clients;
   std::vector<ServerSnapshot> servers;
+  std::vector<PinSnapshot> pins;
+  std::vector<StatementSnapshot> statements;  // at most most_statements_listed
+  StatementTotals statement_totals;           // of all of them
   std::vector<EventCount> events;  // a row for everything that can go wrong, in the same order everywhere
   int login_clients = 0;
   int free_clients = 0, used_clients = 0;

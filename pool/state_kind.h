@@ -15,15 +15,21 @@ struct StateKindRow {
   StateKind kind;
   std::string_view label;
   std::string_view doc;
+  std::string_view many;  // in lists, for people
+  // Under the policy `track` it goes with the client from server to server; what does not is a pin.
+  bool follows = false;
 };
 
 inline constexpr std::array state_kinds{
-    StateKindRow{StateKind::setting, "setting", "a parameter set for the session"},
-    StateKindRow{StateKind::listen, "listen", "LISTEN"},
-    StateKindRow{StateKind::temp_table, "temp_table", "a temporary table, view or sequence"},
-    StateKindRow{StateKind::hold_cursor, "hold_cursor", "a cursor WITH HOLD"},
-    StateKindRow{StateKind::advisory_lock, "advisory_lock", "an advisory lock of the session"},
-    StateKindRow{StateKind::prepared, "prepared", "a statement prepared by SQL, or not kept track of"},
+    StateKindRow{StateKind::setting, "setting", "a parameter set for the session", "parameters", true},
+    StateKindRow{StateKind::listen, "listen", "LISTEN", "LISTEN"},
+    StateKindRow{StateKind::temp_table, "temp_table", "a temporary table, view or sequence",
+                 "temporary tables"},
+    StateKindRow{StateKind::hold_cursor, "hold_cursor", "a cursor WITH HOLD", "cursors WITH HOLD"},
+    StateKindRow{StateKind::advisory_lock, "advisory_lock", "an advisory lock of the session",
+                 "advisory locks"},
+    StateKindRow{StateKind::prepared, "prepared", "a statement prepared by SQL, or not kept track of",
+                 "statements prepared by SQL"},
 };
 
 constexpr const StateKindRow& row(StateKind kind) { return state_kinds[static_cast<std::size_t>(kind)]; }

@@ -11,7 +11,7 @@ SharedStatement StatementCatalog::intern(Bytes parse_rest) {
     sweep_at_ = std::max<std::size_t>(64, statements_.size() * 2);
     sweep_at_bytes_ = std::max<std::size_t>(std::size_t{1} << 20, bytes_ * 2);
   }
-  auto statement = std::make_shared<PreparedStatement>(parse_rest);
+  auto statement = std::make_shared<PreparedStatement>(parse_rest, statements_.hash_function()(parse_rest));
   statements_.emplace(statement->parse_rest(), statement);
   bytes_ += statement->bytes();
   return statement;

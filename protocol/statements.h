@@ -30,13 +30,17 @@ struct StatementUses {
 
 class PreparedStatement {
  public:
-  explicit PreparedStatement(Bytes parse_rest)
-      : parse_rest_(parse_rest), effects_(scan_sql(parse_rest.substr(0, parse_rest.find('\0')))) {}
+  explicit PreparedStatement(Bytes parse_rest, std::uint64_t hash = 0)
+      : parse_rest_(parse_rest),
+        effects_(scan_sql(parse_rest.substr(0, parse_rest.find('\0')))),
+        hash_(hash) {}
 
   // What a Parse has behind the name: query, zero byte, parameter types.
   Bytes parse_rest() const { return parse_rest_; }
   Bytes query() const { return Bytes(parse_rest_).substr(0, parse_rest_.find('\0')); }
   const SqlEffects& effects() const { return effects_; }
+  // By the catalog's hash: equal in catalogs of the same key.
+  std::uint64_t hash() const { return hash_; }
   // What it costs in memory, about.
   std::size_t bytes() const { return sizeof *this + parse_rest_.size(); }
 
@@ -47,6 +51,7 @@ class PreparedStatement {
  private:
   const std::string parse_rest_;
   const SqlEffects effects_;
+  const std::uint64_t hash_;
 };
 
 using SharedStatement = std::shared_ptr<PreparedStatement>;

@@ -7,6 +7,7 @@
 #include "protocol/message.h"
 #include "protocol/reader.h"
 #include "proxy/session/client_login.h"
+#include "proxy/session/uses_of.h"
 
 namespace pgweir {
 
@@ -159,6 +160,7 @@ void ClientSession::link(ServerSession& server) {
 void ClientSession::relay(const Piece& piece) {
   ServerSession& server = *server_;
   if (!piece.first || pool_->mode == PoolMode::session) {
+    if (piece.first) note_uses(piece);
     server.forward(piece);
     return;
   }
@@ -180,6 +182,15 @@ void ClientSession::relay(const Piece& piece) {
     default:
       server.forward(piece);
   }
+}
+
+// What transaction mode would have to deal with, for SHOW READINESS.
+void ClientSession::note_uses(const Piece& piece) {
+  if (Bytes("QFPB").find(piece.type) == Bytes::npos) return;
+  // The first comes while the server is still being given the client's parameters.
+  if (!uses_.started() || (!server_->running() && !server_->in_transaction()))
+    uses_.begin_transaction(pool_->applications.of(application_name()));
+  if (piece.type == 'Q' || piece.type == 'P') uses_.note(uses_of(piece));
 }
 
 void ClientSession::relay_query(const Piece& piece) {
@@ -562,14 +573,18 @@ Transport ClientSession::move_away() {
   return engine_.detach(*this);
 }
 
+Bytes ClientSession::application_name() const {
+  const std::string* const name = parameters_ ? parameters_->find("application_name") : nullptr;
+  return name == nullptr ? Bytes() : Bytes(*name);
+}
+
 ClientSnapshot ClientSession::snapshot() const {
   ClientSnapshot result;
   result.id = serial();
   if (server_ != nullptr) result.link = server_->serial();
   result.user = route_.user;
   result.database = route_.database;
-  const std::string* const application = parameters_ ? parameters_->find("application_name") : nullptr;
-  if (application != nullptr) result.application_name = *application;
+  result.application_name = application_name();
   result.state = login_         ? ClientState::login
                  : waiting()    ? ClientState::waiting
                  : is_console() ? ClientState::console
@@ -579,6 +594,7 @@ ClientSnapshot ClientSession::snapshot() const {
   result.connected = connected_;
   result.requested = requested_;
   if (waiting()) result.waiting = engine_.now() - requested_;
+  result.prepared_statements = statements_.size();
   return result;
 }
 

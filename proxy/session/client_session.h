@@ -47,6 +47,8 @@ class ClientSession final : public Connection {
   const SharedParameters& settings() const { return settings_; }
   ClientStatements& statements() { return statements_; }
   const ClientStatements& statements() const { return statements_; }
+  // Empty without one.
+  Bytes application_name() const;
   bool at_boundary() const { return framer_.at_boundary(); }
   ClientLogin* login() const { return login_.get(); }
   bool is_console() const { return console_ != ConsolePrivilege::none; }
@@ -133,6 +135,7 @@ class ClientSession final : public Connection {
   bool start(Bytes bytes);
   void relay(const Piece& piece);
   void relay_query(const Piece& piece);
+  void note_uses(const Piece& piece);
   bool is_answered_here(Bytes bytes) const;
   void answer_transaction_command(PlainTransaction kind);
   void link(ServerSession& server);
@@ -155,6 +158,7 @@ class ClientSession final : public Connection {
   SharedParameters parameters_, settings_;
   SharedParameters startup_parameters_, startup_settings_;  // what RESET ALL goes back to
   ClientStatements statements_;
+  SessionUseNotes uses_;  // in session mode
   ChunkChain held_;
   WaitQueue::Place place_ = WaitQueue::nowhere;
   Discard discard_ = Discard::nothing;

@@ -27,7 +27,7 @@ class ControlEngine {
     now_ = now;
     if (now < next_sample_) return;
     next_sample_ = now + StatsHistory::period;
-    ask_workers({}, false, true);
+    ask_workers({}, {.measures = true});
   }
   Instant next_deadline() const { return next_sample_; }
   void on_mail(ControlMail mail) {
@@ -122,14 +122,14 @@ class ControlEngine {
   void receive(ConsoleAsked& mail) {
     const ConsolePlan plan = plan_console(mail.query);
     if (!plan.needs_snapshots) return answer({std::move(mail), {}});
-    ask_workers(std::move(mail), plan.needs_connections, plan.needs_measures);
+    ask_workers(std::move(mail), plan.parts);
   }
 
   // Without `asked`, the snapshots are for the history.
-  void ask_workers(std::optional<ConsoleAsked> asked, bool connections, bool measures) {
+  void ask_workers(std::optional<ConsoleAsked> asked, const SnapshotParts& parts) {
     const std::uint64_t ticket = ++tickets_;
     questions_[ticket] = {std::move(asked), {}};
-    tell_all(SnapshotAsked{ticket, connections, measures});
+    tell_all(SnapshotAsked{ticket, parts});
   }
 
   void receive(SnapshotCut& mail) {

@@ -96,8 +96,7 @@ struct KeysLearned {
 
 struct SnapshotAsked {
   std::uint64_t ticket = 0;
-  bool connections = false;  // clients and servers as well, not only pools
-  bool measures = false;
+  SnapshotParts parts;
 };
 
 struct ConsoleAnswered {

@@ -8,7 +8,9 @@
 #include <string>
 
 #include "pool/meter.h"
+#include "pool/pin_clock.h"
 #include "pool/route.h"
+#include "pool/session_use.h"
 #include "pool/shard.h"
 #include "protocol/parameters.h"
 #include "proxy/session/host.h"
@@ -75,6 +77,9 @@ struct PoolEntry {
 
   std::uint64_t transactions_saved = 0;  // begun and ended without a server
   std::uint64_t late_begins = 0;         // begun at their first statement
+
+  PinCosts pin_costs{};          // of pins that have ended; begun ones are counted
+  ApplicationUses applications;  // of session mode
 
   int clients = 0;       // logged in
   int canceling = 0;     // servers kept until a cancel is settled

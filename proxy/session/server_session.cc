@@ -522,6 +522,7 @@ void ServerSession::inspect() {
 void ServerSession::inspected() {
   const bool reset_all = session_.reset_all();
   const auto found = session_.conclude(pool_.policies, *parameters_, pool_.login_user());
+  pin_clock_.hold(session_.pins(), engine_.now(), pool_.pin_costs);
   if (!found) return;
   settings_ = engine_.parameters().intern(*found);
   if (client_ != nullptr) client_->settings_found(settings_, reset_all);
@@ -631,6 +632,7 @@ void ServerSession::unlink() {
   delivering_ = client_waits_ = false;
   synchronising_.clear();
   session_.clear();
+  pin_clock_.hold({}, engine_.now(), pool_.pin_costs);
   statements_.unlinked();
   replay_.stop();
   own_ = Own::nothing;
@@ -840,7 +842,20 @@ ServerSnapshot ServerSession::snapshot() const {
   result.backend_pid = backend_pid_;
   result.close_needed = state_ == ServerState::closing;
   result.pinned = ledger_.uncertain() || session_.pins().any();
+  result.prepared_statements = statements_.size();
   return result;
+}
+
+PinSnapshot ServerSession::pin_snapshot() const {
+  const ClientSnapshot client = client_->snapshot();
+  return {.client = client.id,
+          .server = serial(),
+          .database = client.database,
+          .user = client.user,
+          .application_name = client.application_name,
+          .backend_pid = backend_pid_,
+          .kinds = pin_clock_.kinds(),
+          .since = pin_clock_.since()};
 }
 
 }  // namespace pgweir

@@ -43,6 +43,7 @@ class ServerSession final : public Connection {
   int target_version() const { return target_version_; }
   const Endpoint& endpoint() const { return endpoint_; }
   PoolEntry& pool() { return pool_; }
+  const PoolEntry& pool() const { return pool_; }
   ServerState state() const { return state_; }
   ClientSession* client() const { return client_; }
   // Its client has got the beginning of a message, and not yet the end: nothing else may be said to it now.
@@ -113,6 +114,9 @@ class ServerSession final : public Connection {
 
   AdoptServer pack(Transport transport) const;
   ServerSnapshot snapshot() const;
+  // With a client that keeps it.
+  PinSnapshot pin_snapshot() const;
+  const PinClock& pin_clock() const { return pin_clock_; }
   bool movable() const { return out().empty() && framer_.at_boundary(); }
 
  private:
@@ -164,6 +168,7 @@ class ServerSession final : public Connection {
   SharedParameters settings_;  // what is set in the session beside these, and not reported
   StatementLink statements_;
   SessionState session_;
+  PinClock pin_clock_;
   BatchReplay replay_;
 
   // What pgweir asks the server itself, up to the ledger entry `own_until_`.

@@ -185,8 +185,7 @@ std::optional<Parameters> SessionState::conclude(const Policies& policies, const
   for (const StateKindRow& it : state_kinds) {
     if (!asked_.has(it.kind)) continue;
     pins_.remove(it.kind);
-    const bool tracked =
-        it.kind == StateKind::setting && policies[static_cast<std::size_t>(it.kind)] == StatePolicy::track;
+    const bool tracked = it.follows && policies[static_cast<std::size_t>(it.kind)] == StatePolicy::track;
     if (present_.has(it.kind) && !tracked) pins_.add(it.kind);
   }
   reset_all_ = false;

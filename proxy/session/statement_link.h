@@ -79,6 +79,8 @@ class StatementLink {
   // For a server that moves to another worker, and there: the one used last comes last.
   std::vector<std::pair<std::string, std::uint64_t>> pack() const;
   void adopt(SharedStatement statement, std::uint64_t id);
+  // How many the server has.
+  std::size_t size() const { return statements_.size(); }
 
  private:
   enum class Kind : std::uint8_t {

@@ -46,8 +46,6 @@ void WorkerCore::flush() { engine_->flush(); }
 void WorkerCore::end_turn() { engine_->end_turn(); }
 Instant WorkerCore::next_deadline() const { return engine_->next_deadline(); }
 bool WorkerCore::drained() const { return engine_->drained(); }
-WorkerSnapshot WorkerCore::snapshot(bool connections, bool measures) const {
-  return engine_->snapshot(connections, measures);
-}
+WorkerSnapshot WorkerCore::snapshot(const SnapshotParts& parts) const { return engine_->snapshot(parts); }
 
 }  // namespace pgweir

@@ -49,7 +49,7 @@ class WorkerCore {
   Instant next_deadline() const;
   // A drain was asked for and all clients are gone.
   bool drained() const;
-  WorkerSnapshot snapshot(bool connections, bool measures) const;
+  WorkerSnapshot snapshot(const SnapshotParts& parts) const;
 
  private:
   std::unique_ptr<WorkerEngine> engine_;

@@ -9,14 +9,17 @@
 #include "proxy/session/client_session.h"
 #include "proxy/session/plant.h"
 #include "proxy/session/server_session.h"
+#include "proxy/session/statement_snapshot.h"
 
 namespace pgweir {
 
 namespace {
 
-HashKey random_hash_key(Host& host) {
-  std::array<char, sizeof(HashKey)> bytes{};
-  host.random(bytes);
+// The same for all workers, so that they agree on which statement is which.
+HashKey hash_key(const std::string& process_secret) {
+  const Digest digest = hmac_sha256(process_secret, "prepared statements");
+  std::array<unsigned char, sizeof(HashKey)> bytes{};
+  std::copy_n(digest.begin(), bytes.size(), bytes.begin());
   return std::bit_cast<HashKey>(bytes);
 }
 
@@ -29,7 +32,7 @@ WorkerEngine::WorkerEngine(WorkerId id, int workers, Host& host, std::shared_ptr
       host_(host),
       settings_(std::move(settings)),
       now_(now),
-      statements_(random_hash_key(host)),
+      statements_(hash_key(process_secret)),
       credentials_(std::move(process_secret)) {}
 
 WorkerEngine::~WorkerEngine() {
@@ -599,7 +602,7 @@ void WorkerEngine::on_mail(KeysLearned& mail) {
 }
 
 void WorkerEngine::on_mail(SnapshotAsked& mail) {
-  host_.post_control(SnapshotCut{mail.ticket, snapshot(mail.connections, mail.measures)});
+  host_.post_control(SnapshotCut{mail.ticket, snapshot(mail.parts)});
 }
 
 void WorkerEngine::on_mail(ConsoleAnswered& mail) {
@@ -626,7 +629,7 @@ void WorkerEngine::close_clients_for_drain() {
 
 // ---- snapshots ----
 
-WorkerSnapshot WorkerEngine::snapshot(bool connections, bool measures) const {
+WorkerSnapshot WorkerEngine::snapshot(const SnapshotParts& parts) const {
   WorkerSnapshot result;
   result.worker = id_;
   for (const RefusalRow& it : refusals) {
@@ -636,40 +639,63 @@ WorkerSnapshot WorkerEngine::snapshot(bool connections, bool measures) const {
   for (const CloseReasonRow& it : close_reasons)
     result.events.push_back({"closed", it.label, "", it.doc, closed_[static_cast<std::size_t>(it.reason)]});
   std::map<const PoolEntry*, int> active;
+  std::map<const PoolEntry*, std::vector<const PinClock*>> pinned;
   connections_.for_each([&](Connection& connection) {
     if (connection.ended_) return;
     if (connection.role() == Connection::Role::client) {
       const auto& client = static_cast<const ClientSession&>(connection);
       ++(client.login() != nullptr ? result.login_clients : result.used_clients);
       if (client.serving() && !client.waiting()) ++active[client.pool()];
-      if (connections) result.clients.push_back(client.snapshot());
+      if (parts.connections) result.clients.push_back(client.snapshot());
     } else if (connection.role() == Connection::Role::server) {
       const auto& server = static_cast<const ServerSession&>(connection);
       ++(server.state() == ServerState::idle ? result.free_servers : result.used_servers);
-      if (connections) result.servers.push_back(server.snapshot());
+      if (parts.connections) result.servers.push_back(server.snapshot());
+      if (!server.pin_clock().kinds().any()) return;
+      pinned[&server.pool()].push_back(&server.pin_clock());
+      if (parts.pins) result.pins.push_back(server.pin_snapshot());
     }
   });
   for (const auto& [route, pool] : pools_) {
-    PoolSnapshot snapshot;
-    snapshot.database = route.database;
-    snapshot.user = route.user;
-    const Shard& shard = pool->shard;
-    snapshot.counts = {.cl_active = active[pool.get()],
-                       .cl_waiting = shard.waiting(),
-                       .sv_active = shard.busy() - pool->canceling - pool->resetting,
-                       .sv_active_cancel = pool->cancel_dials,
-                       .sv_being_canceled = pool->canceling,
-                       .sv_idle = shard.idle(),
-                       .sv_tested = pool->resetting,
-                       .sv_login = shard.login()};
-    if (!shard.queue().empty()) snapshot.oldest_wait = now_ - shard.queue().front()->since;
-    snapshot.pool_size = shard.limits().size;
-    snapshot.reserve_pool_size = shard.limits().reserve;
-    snapshot.slots = shard.slots();
-    if (measures) snapshot.measure = pool->meter.measure(now_);
+    PoolSnapshot snapshot = pool_snapshot(*pool, parts);
+    snapshot.counts.cl_active = active[pool.get()];
+    snapshot.pin_costs = pool->pin_costs;
+    for (const PinClock* const clock : pinned[pool.get()]) clock->add_running(now_, snapshot.pin_costs);
     result.pools.push_back(std::move(snapshot));
   }
+  if (parts.statements) add_statements(statements_, result);
   return result;
+}
+
+PoolSnapshot WorkerEngine::pool_snapshot(const PoolEntry& pool, const SnapshotParts& parts) const {
+  PoolSnapshot snapshot;
+  snapshot.database = pool.route.database;
+  snapshot.user = pool.route.user;
+  const Shard& shard = pool.shard;
+  snapshot.counts = {.cl_waiting = shard.waiting(),
+                     .sv_active = shard.busy() - pool.canceling - pool.resetting,
+                     .sv_active_cancel = pool.cancel_dials,
+                     .sv_being_canceled = pool.canceling,
+                     .sv_idle = shard.idle(),
+                     .sv_tested = pool.resetting,
+                     .sv_login = shard.login()};
+  if (!shard.queue().empty()) snapshot.oldest_wait = now_ - shard.queue().front()->since;
+  snapshot.pool_size = shard.limits().size;
+  snapshot.reserve_pool_size = shard.limits().reserve;
+  snapshot.slots = shard.slots();
+  const PoolTotals& totals = pool.meter.totals();
+  snapshot.savings = {.transactions_saved = pool.transactions_saved,
+                      .late_begins = pool.late_begins,
+                      .parses_asked = totals.client_parse_count,
+                      .parses_sent = totals.server_parse_count};
+  if (parts.measures) snapshot.measure = pool.meter.measure(now_);
+  if (parts.applications) {
+    for (const auto& [name, use] : pool.applications.named())
+      snapshot.applications.push_back({.name = name, .use = use});
+    const ApplicationUse& others = pool.applications.others();
+    if (others.all.sessions > 0) snapshot.applications.push_back({.others = true, .use = others});
+  }
+  return snapshot;
 }
 
 }  // namespace pgweir

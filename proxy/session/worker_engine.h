@@ -106,7 +106,7 @@ class WorkerEngine {
   void end_turn();
   Instant next_deadline() const;
   bool drained() const { return drained_; }
-  WorkerSnapshot snapshot(bool connections, bool measures) const;
+  WorkerSnapshot snapshot(const SnapshotParts& parts) const;
 
  private:
   struct Timer {
@@ -129,6 +129,7 @@ class WorkerEngine {
   void on_mail(ConsoleAnswered& mail);
   void on_mail(Drain& mail);
 
+  PoolSnapshot pool_snapshot(const PoolEntry& pool, const SnapshotParts& parts) const;
   void configure(PoolEntry& pool, const DatabaseSettings& database);
   void hand_to_waiter(const Waiter& waiter, ServerSession& server);
   void service(PoolEntry& pool);

@@ -522,7 +522,7 @@ void SimProxy::Worker::derive_key(KeyWanted wanted) {
 
 void SimProxy::Worker::check() {
   if (!random_.chance(250)) return;
-  const WorkerSnapshot snapshot = core_.snapshot(false, false);
+  const WorkerSnapshot snapshot = core_.snapshot({});
   const Duration patience = proxy_.scenario_.settings->pool.query_wait_timeout;
   for (const PoolSnapshot& pool : snapshot.pools) {
     const std::string name = pool.database + "/" + pool.user + " on worker " + std::to_string(id_.value);
@@ -591,7 +591,7 @@ void SimProxy::inspect() {
   const Duration patience = scenario_.settings->pool.query_wait_timeout;
   std::map<std::pair<std::string, std::string>, int> slots;
   for (const auto& worker : workers_) {
-    const WorkerSnapshot snapshot = worker->core().snapshot(true, false);
+    const WorkerSnapshot snapshot = worker->core().snapshot({.connections = true});
     for (const ServerSnapshot& server : snapshot.servers) {
       if (server.link == 0 || !worker->quiet() || !postgres_.at_rest(server.backend_pid)) {
         at_rest_.erase(server.backend_pid);
@@ -618,7 +618,7 @@ void SimProxy::inspect() {
 
 std::string SimProxy::leftovers() const {
   for (const auto& worker : workers_) {
-    const WorkerSnapshot snapshot = worker->core().snapshot(true, false);
+    const WorkerSnapshot snapshot = worker->core().snapshot({.connections = true});
     const std::string name = "worker " + std::to_string(snapshot.worker.value);
     if (!snapshot.clients.empty())
       return name + " still has " + std::to_string(snapshot.clients.size()) + " clients";
@@ -639,7 +639,7 @@ std::string SimProxy::leftovers() const {
 std::string SimProxy::where() const {
   std::string text;
   for (const auto& worker : workers_) {
-    const WorkerSnapshot snapshot = worker->core().snapshot(true, false);
+    const WorkerSnapshot snapshot = worker->core().snapshot({.connections = true});
     for (const PoolSnapshot& pool : snapshot.pools) {
       const PoolCounts& counts = pool.counts;
       text += "  worker " + std::to_string(snapshot.worker.value) + " pool " + pool.database + "/" +

@@ -95,8 +95,9 @@ TEST_CASE("console: what a SHOW sends has the columns that its reference names")
 TEST_CASE("console: the plan asks for what the statements read, and no more") {
   const auto plan = [](Bytes query) {
     const ConsolePlan p = plan_console(query);
-    return std::string(p.needs_snapshots ? "s" : "") + (p.needs_connections ? "c" : "") +
-           (p.needs_measures ? "m" : "");
+    return std::string(p.needs_snapshots ? "s" : "") + (p.parts.connections ? "c" : "") +
+           (p.parts.measures ? "m" : "") + (p.parts.statements ? "t" : "") + (p.parts.pins ? "p" : "") +
+           (p.parts.applications ? "a" : "");
   };
   CHECK(plan("show version") == "");
   CHECK(plan("SHOW POOLS;") == "s");
@@ -104,6 +105,10 @@ TEST_CASE("console: the plan asks for what the statements read, and no more") {
   CHECK(plan("/* x */ show STATS") == "sm");
   CHECK(plan("show advice shop") == "sm");
   CHECK(plan("show version; show servers; show histograms") == "scm");
+  CHECK(plan("show prepared_statements") == "st");
+  CHECK(plan("show pins; show pin_costs") == "sp");
+  CHECK(plan("show readiness") == "sa");
+  CHECK(plan("show savings") == "s");
   CHECK(plan("") == "");
   CHECK(plan("nonsense") == "");
   CHECK(plan("show pools; 'abc") == "");
