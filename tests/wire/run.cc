@@ -4,7 +4,9 @@
 #include <exception>
 #include <filesystem>
 #include <iostream>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -49,33 +51,63 @@ std::vector<std::filesystem::path> all_scripts() {
   return paths;
 }
 
-int run(const Arguments& arguments) {
-  const pgweir::Postgres postgres;
-  postgres.run("create table wire_rows (n int primary key, t text)");
-  std::unique_ptr<pgweir::PgweirProcess> proxy;
-  if (arguments.target == "pgweir") {
-    pgweir::PgweirSetup setup(postgres);
-    if (arguments.workers > 0) setup.workers = arguments.workers;
-    proxy = std::make_unique<pgweir::PgweirProcess>(setup);
+// The ports that scripts are played against.
+class Targets {
+ public:
+  Targets(const Arguments& arguments, const pgweir::Postgres& postgres)
+      : arguments_(arguments), postgres_(postgres) {}
+
+  // PostgreSQL itself, or a pgweir; with pools of `servers`, 0: as many as there are by default.
+  int port(int servers) {
+    if (arguments_.target == "postgres") return postgres_.port();
+    auto& proxy = proxies_[servers];
+    if (!proxy) {
+      pgweir::PgweirSetup setup(postgres_);
+      if (arguments_.workers > 0) setup.workers = arguments_.workers;
+      if (servers > 0) setup.pool = "default_pool_size = " + std::to_string(servers) + "\n";
+      proxy = std::make_unique<pgweir::PgweirProcess>(setup);
+    }
+    return proxy->port();
+  }
+  void print_logs() const {
+    for (const auto& [servers, proxy] : proxies_) {
+      std::cout << "log of pgweir with " << servers << " servers:\n" << proxy->log();
+    }
   }
 
+ private:
+  const Arguments& arguments_;
+  const pgweir::Postgres& postgres_;
+  std::map<int, std::unique_ptr<pgweir::PgweirProcess>> proxies_;
+};
+
+int run(const Arguments& arguments) {
+  const pgweir::Postgres postgres;
+  postgres.run("create table wire_rows (n int primary key, t text); create role wire_role");
   int passed = 0, failed = 0;
-  for (const auto& path : arguments.scripts.empty() ? all_scripts() : arguments.scripts) {
-    const pgweir::Script script = pgweir::read_script(path);
-    if (!(proxy ? script.for_pgweir : script.for_postgres)) continue;
-    pgweir::Player player(proxy ? proxy->port() : postgres.port());
-    const std::string report = player.play(script);
-    if (report.empty()) {
-      ++passed;
-    } else {
-      ++failed;
-      std::cout << script.name << ": " << report;
+  {
+    Targets targets(arguments, postgres);
+    for (const auto& path : arguments.scripts.empty() ? all_scripts() : arguments.scripts) {
+      const pgweir::Script script = pgweir::read_script(path);
+      if (!(arguments.target == "pgweir" ? script.for_pgweir : script.for_postgres)) continue;
+      // Where servers are few and where there are enough, which workers share, the replies are the same.
+      std::set<int> pools{script.servers};
+      if (arguments.target == "pgweir") pools.insert(0);
+      for (const int servers : pools) {
+        pgweir::Player player(targets.port(servers));
+        const std::string report = player.play(script);
+        if (report.empty()) {
+          ++passed;
+        } else {
+          ++failed;
+          std::cout << script.name << ": " << report;
+        }
+        postgres.run("truncate wire_rows");
+      }
     }
-    postgres.run("truncate wire_rows");
+    if (failed) targets.print_logs();
   }
-  if (failed && proxy) std::cout << "log of pgweir:\n" << proxy->log();
-  proxy.reset();
-  std::cout << passed << " scripts passed, " << failed << " failed (" << arguments.target << ")\n";
+  std::cout << passed << " runs of scripts passed, " << failed << " failed (" << arguments.target << ")\n";
   return failed == 0 && passed > 0 && pgweir::PgweirProcess::bad_ends() == 0 ? 0 : 1;
 }
 

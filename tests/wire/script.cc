@@ -55,6 +55,7 @@ Script read_script(const std::filesystem::path& path) {
     ++number;
     if (line == "# pgweir-only") script.for_postgres = false;
     if (line == "# postgres-only") script.for_pgweir = false;
+    if (line.starts_with("# servers ")) script.servers = std::stoi(line.substr(10));
     const std::size_t start = line.find_first_not_of(" \t");
     if (start == std::string::npos || line[start] == '#') continue;
     try {

@@ -33,6 +33,7 @@ struct Script {
   std::string name;
   bool for_postgres = true;
   bool for_pgweir = true;
+  int servers = 0;  // of the pool; 0: as many as pools have by default
   std::vector<Step> steps;
 };
 
