@@ -80,7 +80,9 @@ Verdict Ledger::received(char type) {
     }
   }
   verdict.sequence = sequence;
-  const bool own = reply == Reply::swallow || (reply == Reply::swallow_unless_error && type != 'E');
+  // Notifications are the client's, whatever the server does meanwhile.
+  const bool own =
+      type != 'A' && (reply == Reply::swallow || (reply == Reply::swallow_unless_error && type != 'E'));
   if (own && verdict.action == Verdict::Action::forward) verdict.action = Verdict::Action::swallow;
   return verdict;
 }

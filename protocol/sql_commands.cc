@@ -187,7 +187,7 @@ std::optional<PlainTransaction> plain_transaction(Bytes sql) {
   PlainTransaction kind;
   if (statement.word("start")) {
     if (!statement.word("transaction")) return std::nullopt;
-    kind = PlainTransaction::begin;
+    kind = PlainTransaction::start;
   } else {
     if (statement.word("begin")) {
       kind = PlainTransaction::begin;

@@ -14,7 +14,8 @@
 
 namespace pgweir {
 
-enum class PlainTransaction : std::uint8_t { begin, commit, rollback };
+// START TRANSACTION is a BEGIN with a command tag of its own.
+enum class PlainTransaction : std::uint8_t { begin, start, commit, rollback };
 
 // BEGIN [WORK | TRANSACTION], START TRANSACTION, {COMMIT | END | ROLLBACK | ABORT} [WORK | TRANSACTION].
 std::optional<PlainTransaction> plain_transaction(Bytes sql);

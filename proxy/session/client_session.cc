@@ -36,6 +36,10 @@ std::optional<PlainTransaction> transaction_command(Bytes message) {
   return sql ? plain_transaction(*sql) : std::nullopt;
 }
 
+bool begins(PlainTransaction kind) {
+  return kind == PlainTransaction::begin || kind == PlainTransaction::start;
+}
+
 // The console gathers what it is asked, so that has a limit of its own.
 std::optional<std::uint32_t> console_limit(char type) {
   constexpr std::uint32_t console_query_limit = 1024 * 1024;
@@ -222,8 +226,7 @@ void ClientSession::resume() {
 bool ClientSession::is_answered_here(Bytes bytes) const {
   if (!pool_->late_begin) return false;
   const auto kind = transaction_command(bytes);
-  if (late_begin_ == LateBegin::none) return kind == PlainTransaction::begin;
-  return kind == PlainTransaction::commit || kind == PlainTransaction::rollback;
+  return kind && begins(*kind) == (late_begin_ == LateBegin::none);
 }
 
 void ClientSession::answer_transaction_command(PlainTransaction kind) {
@@ -236,7 +239,8 @@ void ClientSession::answer_transaction_command(PlainTransaction kind) {
   Bytes tag;
   switch (kind) {
     case PlainTransaction::begin:
-      tag = "BEGIN";
+    case PlainTransaction::start:
+      tag = kind == PlainTransaction::begin ? "BEGIN" : "START TRANSACTION";
       late_begin_ = LateBegin::begun;
       break;
     case PlainTransaction::commit:
@@ -248,7 +252,7 @@ void ClientSession::answer_transaction_command(PlainTransaction kind) {
       late_begin_ = LateBegin::none;
       break;
   }
-  if (kind != PlainTransaction::begin && !failed) ++pool_->transactions_saved;
+  if (!begins(kind) && !failed) ++pool_->transactions_saved;
   Writer message;
   write_command_complete(message, tag);
   engine_.send_copy(*this, message.view());
@@ -277,9 +281,7 @@ void ClientSession::local(const Piece& piece) {
   }
   if (piece.type == 'Q' && piece.last) {
     if (const auto kind = transaction_command(piece.raw)) {
-      const bool here = late_begin_ == LateBegin::none ? *kind == PlainTransaction::begin
-                                                       : *kind != PlainTransaction::begin;
-      if (here) return answer_transaction_command(*kind);
+      if (begins(*kind) == (late_begin_ == LateBegin::none)) return answer_transaction_command(*kind);
     }
   }
   const bool request = Bytes("QFPBDEC").find(piece.type) != Bytes::npos;

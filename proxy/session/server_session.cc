@@ -281,8 +281,9 @@ void ServerSession::deliver_error(const Piece& piece) {
     return client_->told_error(transaction_failed() && !missing ? aborted() : *error);
   }
   const bool stale = is_stale_plan(fields.sqlstate, fields.routine);
-  const bool renewed =
-      (stale || is_lost_statement(fields.sqlstate, fields.routine)) && statements_.forget_used(stale);
+  // What DDL in a transaction has made stale may be good again after a rollback.
+  const bool renewed = ((stale && !in_transaction()) || is_lost_statement(fields.sqlstate, fields.routine)) &&
+                       statements_.forget_used(stale);
   if (renewed && replay_.heals(fields.sqlstate, fields.routine) && !in_transaction()) {
     replay_.rewind();
     ledger_.swallow_all();
@@ -363,6 +364,8 @@ void ServerSession::look_for_rest() {
   if (!ledger_.settled() || in_message_) return;
   if (client_ != nullptr) {
     if ((in_transaction() && !planted(Bug::release_too_early)) || !client_->at_boundary()) return;
+    if (statements_.holds_server()) return;
+    if (session_.due() && cancels_ > 0) return;  // the cancel might hit the question
     if (session_.due()) return inspect();
     const bool pinned = session_.pins().any() && !planted(Bug::release_pinned);
     if (pinned || (pool_.mode == PoolMode::session && client_->login() == nullptr)) return;
@@ -372,7 +375,7 @@ void ServerSession::look_for_rest() {
     client.unlinked();
   } else if (in_transaction()) {
     return reset_further();
-  } else if (unclean_) {
+  } else if (unclean_ && cancels_ == 0) {
     return clean();
   }
   if (cancels_ > 0 && !planted(Bug::cancel_wrong_server)) {
@@ -471,6 +474,7 @@ void ServerSession::own_answered() {
       break;
   }
   ClientSession* const client = client_;
+  if (std::exchange(cancel_later_, false)) cancel_running();
   if (client != nullptr && !running()) client->answered();
   look_for_rest();
   if (done != Own::inspect || client == nullptr) return;
@@ -508,6 +512,14 @@ std::optional<ErrorText> ServerSession::watch(const SqlEffects& effects, Bytes s
                         "Use a database or user with pool_mode = \"transaction\".");
   }
   return session_.note(effects, sql, pool_.policies, *parameters_);
+}
+
+void ServerSession::watch_values(Bytes bind_body) {
+  const auto bind = read_bind(bind_body);
+  if (!bind) return;
+  for (const auto& value : bind->parameters) {
+    if (value) session_.watch_names(*value);
+  }
 }
 
 // Asks what the client has left in the session.
@@ -592,7 +604,8 @@ void ServerSession::begin_transaction() {
   ++pool_.late_begins;
   Writer message;
   write_query(message, "BEGIN");
-  send_own('Q', message.view());
+  own_ = Own::synchronise;
+  own_until_ = send_own('Q', message.view());
 }
 
 void ServerSession::refuse_query(ErrorText error) {
@@ -629,7 +642,7 @@ void ServerSession::on_drained() {
 
 void ServerSession::unlink() {
   client_ = nullptr;
-  delivering_ = client_waits_ = false;
+  delivering_ = client_waits_ = cancel_later_ = false;
   synchronising_.clear();
   session_.clear();
   pin_clock_.hold({}, engine_.now(), pool_.pin_costs);
@@ -796,6 +809,9 @@ void ServerSession::on_closed(const std::string& error) {
 
 void ServerSession::cancel_running() {
   if (!running() || state_ == ServerState::closing) return;
+  // What pgweir itself asks is not the client's to cancel.
+  cancel_later_ = own_ != Own::nothing && client_ != nullptr;
+  if (cancel_later_) return;
   if (cancels_ > 0 && canceled_request_ == request_) return;  // one is on its way
   canceled_request_ = request_;
   ++cancels_;

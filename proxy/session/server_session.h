@@ -72,6 +72,8 @@ class ServerSession final : public Connection {
   // What the client is about to run; the error if a setting forbids it.
   std::optional<ErrorText> watch(const SqlEffects& effects, Bytes sql);
   void watch(StateKind kind) { session_.watch(kind, pool_.policies); }
+  // It may set parameters whose names are among the values of this Bind.
+  void watch_values(Bytes bind_body);
   // It runs something that cannot be read.
   void watch_everything();
   // Its client's BEGIN, which was answered already.
@@ -177,6 +179,7 @@ class ServerSession final : public Connection {
   std::uint64_t own_until_ = 0;
   std::optional<ErrorText> own_error_;
   std::vector<Parameters::Value> synchronising_;  // reported parameters that are being set
+  bool cancel_later_ = false;                     // when pgweir's own requests are answered
   int cancels_ = 0;                               // on their way to this server
   std::uint64_t canceled_request_ = 0;            // the latest request that a cancel was sent for
   Instant abandon_until_{};                       // when patience with an abandoned server ends

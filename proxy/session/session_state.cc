@@ -4,6 +4,7 @@
 
 #include "protocol/backend.h"
 #include "protocol/frontend.h"
+#include "protocol/sql_lexer.h"
 #include "proxy/session/server_session.h"
 
 namespace pgweir {
@@ -74,6 +75,17 @@ std::string custom_part(const std::set<std::string>& names) {
 
 bool is_custom(Bytes name) { return name.find('.') != Bytes::npos; }
 
+// As guc.c has it: parts that begin with no digit, and dots between them.
+bool is_custom_name(Bytes name) {
+  constexpr std::size_t longest = 200;
+  bool begins = true;
+  for (const char c : name) {
+    if (begins && (c == '.' || c == '$' || (c >= '0' && c <= '9'))) return false;
+    begins = c == '.';
+  }
+  return !begins && is_custom(name) && name.size() <= longest;
+}
+
 bool is_authorization(Bytes name) { return name == role || name == session_authorization; }
 
 }  // namespace
@@ -83,8 +95,10 @@ std::optional<ErrorText> SessionState::note(const SqlEffects& effects, Bytes sql
   if (effects.none()) return {};
   using E = SqlEffect;
   StateKinds begins;
+  if (effects.has(E::opaque)) watch_names(sql);
   if (effects.has(E::set) && !effects.has(E::opaque)) {
     const SetParameters parameters = set_parameters(sql);
+    if (parameters.others) watch_names(sql);
     const bool all_reported =
         !parameters.others &&
         std::all_of(parameters.names.begin(), parameters.names.end(),
@@ -125,6 +139,22 @@ std::optional<ErrorText> SessionState::note(const SqlEffects& effects, Bytes sql
   if (all) watch(StateKind::setting, policies);
   if (all || effects.has(E::reset_all)) reset_all_ = true;
   return {};
+}
+
+void SessionState::watch_names(Bytes text) {
+  const auto in_name = [](char c) {
+    return SqlLexer::in_word(c) ? static_cast<unsigned char>(c) < 0x80 : c == '.';
+  };
+  for (std::size_t at = 0; at < text.size() && custom_.size() < max_custom;) {
+    std::size_t end = at;
+    while (end < text.size() && in_name(text[end])) ++end;
+    if (is_custom_name(text.substr(at, end - at))) {
+      std::string name(text.substr(at, end - at));
+      std::transform(name.begin(), name.end(), name.begin(), lower_ascii);
+      custom_.insert(std::move(name));
+    }
+    at = end + 1;
+  }
 }
 
 void SessionState::watch(StateKind kind, const Policies& policies) {

@@ -29,6 +29,8 @@ class SessionState {
   // The error for the client when a policy refuses it; then it is not to be run.
   std::optional<ErrorText> note(const SqlEffects& effects, Bytes sql, const Policies& policies,
                                 const Parameters& reported);
+  // Whatever in this text can be the name of a parameter of no extension is asked for.
+  void watch_names(Bytes text);
   // Something of this kind may begin, or end.
   void watch(StateKind kind, const Policies& policies);
 

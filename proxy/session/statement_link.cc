@@ -45,7 +45,7 @@ StatementLink::StatementLink(WorkerEngine& engine, ServerSession& server)
 
 void StatementLink::joined() {
   unnamed_here_ = planted(Bug::foreign_unnamed);
-  clears_ = false;
+  clears_ = unnamed_only_here_ = false;
 }
 
 bool StatementLink::must_wait(const ClientSession& client, Bytes bytes) const {
@@ -121,6 +121,7 @@ void StatementLink::parse(ClientSession& client, const Piece& piece) {
     sequence = parse_unnamed(client, piece, *statement);
     ++server_.totals().server_parse_count;
     unnamed_here_ = true;
+    unnamed_only_here_ = false;
     unnamed_sent_ = sequence;
   } else if (statements_.use(*statement) && !server_.transaction_failed() && !end_awaited()) {
     // Otherwise the server may refuse it, in a transaction that has failed.
@@ -159,6 +160,7 @@ void StatementLink::parse_untracked(ClientSession& client, const Piece& piece) {
   server_.watch_everything();
   const std::uint64_t sequence = server_.forward(piece);
   unnamed_here_ = unnamed_here_ || unnamed;
+  unnamed_only_here_ = unnamed_only_here_ || unnamed;
   if (!unnamed || sequence == 0) return;
   unnamed_sent_ = sequence;
   if (client.statements().find("")) client.statements().close(sequence, "");
@@ -181,6 +183,7 @@ void StatementLink::bind(ClientSession& client, const Piece& piece) {
   }
   if (auto refusal = server_.watch(statement->effects(), statement->query()))
     return provoke(std::move(*refusal));
+  if (statement->effects().has(SqlEffect::set) && piece.last) server_.watch_values(body_of(piece));
   ++statement->uses.executions;
   clears_ = drops_all(statement->effects());
   if (head->statement.empty()) {
@@ -255,7 +258,7 @@ void StatementLink::close(ClientSession& client, const Piece& piece) {
   if (target->name.empty() || !(known || is_taken(target->name))) {
     // Nothing of ours: the unnamed one, or one that only this server knows.
     if (!target->name.empty()) server_.watch(StateKind::prepared);
-    unnamed_here_ = unnamed_here_ && !target->name.empty();
+    if (target->name.empty()) unnamed_here_ = unnamed_only_here_ = false;
     sequence = server_.forward(piece);
   } else {
     sequence = server_.note('C', Reply::supply);
@@ -284,7 +287,7 @@ void StatementLink::execute(ClientSession& client, const Piece& piece) {
 void StatementLink::query(ClientSession& client, const Piece& piece, const SqlEffects& effects) {
   ClientStatements& names = client.statements();
   const bool tracked = !server_.ledger().skipping() && !server_.ledger().uncertain();
-  unnamed_here_ = clears_ = false;
+  unnamed_here_ = unnamed_only_here_ = clears_ = false;
   deallocates_.clear();
   if (tracked && effects.has(SqlEffect::deallocate_one) && piece.last) {
     const auto sql = read_query(body_of(piece));
@@ -460,7 +463,7 @@ void StatementLink::settle(ClientSession* client, const Settled& settled) {
     const Change change = std::move(changes_.front());
     changes_.pop_front();
     const bool made = change.sequence == settled.completed || planted(Bug::trust_failed_parse);
-    if (change.sequence == unnamed_sent_ && !made) unnamed_here_ = false;
+    if (change.sequence == unnamed_sent_ && !made) unnamed_here_ = unnamed_only_here_ = false;
     switch (change.kind) {
       case Kind::prepare:
         preparing_.erase(change.id);
@@ -501,7 +504,7 @@ std::vector<std::pair<std::string, std::uint64_t>> StatementLink::pack() const {
 
 void StatementLink::unlinked() {
   used_.clear();
-  unnamed_here_ = false;
+  unnamed_here_ = unnamed_only_here_ = false;
   std::erase_if(changes_, [this](const Change& change) {
     if (change.kind == Kind::by_tag && change.id != 0) leftover_.push_back(change.id);
     return change.kind == Kind::of_client || change.kind == Kind::by_tag;

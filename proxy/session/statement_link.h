@@ -36,6 +36,8 @@ class StatementLink {
 
   // ---- the link ----
   void joined();
+  // The client's unnamed statement is on this server alone, which must be kept and not be asked anything.
+  bool holds_server() const { return unnamed_only_here_; }
   // The client has nothing on its way any more, or is gone.
   void unlinked();
 
@@ -127,6 +129,7 @@ class StatementLink {
   std::uint64_t last_end_ = 0;
   std::uint64_t unnamed_sent_ = 0;  // the ledger entry of the latest unnamed Parse
   bool unnamed_here_ = false;       // the server's unnamed statement is the present client's
+  bool unnamed_only_here_ = false;  // and was not kept
   std::string deallocates_;         // the unnamed statement drops the client's one of this name
   bool outdated_ = false;           // the portal that was bound last may have another shape than told
   bool clears_ = false;             // the portal that was bound last drops all statements

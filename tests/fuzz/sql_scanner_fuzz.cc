@@ -58,7 +58,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using Transaction = PlainTransaction;
   if (const auto transaction = plain_transaction(sql)) {
     check(effects.statements() == 1);
-    check(effects.has(SqlEffect::begin) == (*transaction == Transaction::begin));
+    check(effects.has(SqlEffect::begin) ==
+          (*transaction == Transaction::begin || *transaction == Transaction::start));
     check(effects.has(SqlEffect::commit) == (*transaction == Transaction::commit));
     check(effects.has(SqlEffect::rollback) == (*transaction == Transaction::rollback));
   }

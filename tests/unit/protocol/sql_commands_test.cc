@@ -9,10 +9,10 @@ using namespace std::literals;
 
 TEST_CASE("plain transaction statements") {
   using enum PlainTransaction;
-  for (const Bytes sql :
-       {"BEGIN", "begin work;", " Begin /* a */ Transaction -- b", "START TRANSACTION ;\n"}) {
+  for (const Bytes sql : {"BEGIN", "begin work;", " Begin /* a */ Transaction -- b"})
     CHECK(plain_transaction(sql) == begin);
-  }
+  for (const Bytes sql : {"START TRANSACTION ;\n", "start transaction"})
+    CHECK(plain_transaction(sql) == start);
   for (const Bytes sql : {"COMMIT", "commit work", "END", "END TRANSACTION;"})
     CHECK(plain_transaction(sql) == commit);
   for (const Bytes sql : {"ROLLBACK", "rollback transaction", "ABORT", "ABORT WORK;"}) {
