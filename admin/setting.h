@@ -24,14 +24,16 @@ enum class SettingKind : std::uint8_t {
   duration,
   text,
   text_list,
-  word,  // an enum: one of `words`
+  texts,     // one text or a list: a std::vector of at least one
+  integers,  // one number or a list
+  word,      // an enum: one of `words`
 };
 
 enum class TakesEffect : std::uint8_t { restart, reload };
 
 // What any setting may hold. monostate: an override of [databases.*] or [users.*] that is not set.
-using SettingValue =
-    std::variant<std::monostate, bool, std::int64_t, Duration, std::string, std::vector<std::string>>;
+using SettingValue = std::variant<std::monostate, bool, std::int64_t, Duration, std::string,
+                                  std::vector<std::string>, std::vector<std::int64_t>>;
 
 // The words of an enum in the order of its enumerators, which must count from 0.
 template <class Enum>
@@ -40,6 +42,11 @@ template <>
 inline constexpr std::array<Bytes, 3> words_of<PoolMode>{"transaction", "session", "statement"};
 template <>
 inline constexpr std::array<Bytes, 4> words_of<StatePolicy>{"track", "pin", "refuse", "allow"};
+template <>
+inline constexpr std::array<Bytes, 2> words_of<LoadBalanceHosts>{"disable", "round-robin"};
+template <>
+inline constexpr std::array<Bytes, 6> words_of<SessionAttrs>{"any",     "read-write", "read-only",
+                                                             "primary", "standby",    "prefer-standby"};
 template <>
 inline constexpr std::array<Bytes, 3> words_of<AuthType>{"trust", "md5", "scram-sha-256"};
 template <>
@@ -107,6 +114,17 @@ struct Codec<int> {
   static SettingValue to_value(int field) { return std::int64_t{field}; }
   static void from_value(int& field, const SettingValue& value) {
     field = static_cast<int>(std::get<std::int64_t>(value));
+  }
+};
+template <>
+struct Codec<std::vector<int>> {
+  static SettingValue to_value(const std::vector<int>& field) {
+    return std::vector<std::int64_t>(field.begin(), field.end());
+  }
+  static void from_value(std::vector<int>& field, const SettingValue& value) {
+    field.clear();
+    for (const std::int64_t number : std::get<std::vector<std::int64_t>>(value))
+      field.push_back(static_cast<int>(number));
   }
 };
 template <class Enum>

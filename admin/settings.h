@@ -19,6 +19,10 @@ enum class PoolMode : std::uint8_t { transaction, session, statement };
 // server where that can be done, else pin; pin: the client keeps its server; refuse: an error; allow:
 // nothing.
 enum class StatePolicy : std::uint8_t { track, pin, refuse, allow };
+// Which of several hosts is tried first for a new server: the first of the list, or the next one in turn.
+enum class LoadBalanceHosts : std::uint8_t { disable, round_robin };
+// What a server must be to be used; libpq's words and meanings.
+enum class SessionAttrs : std::uint8_t { any, read_write, read_only, primary, standby, prefer_standby };
 enum class AuthType : std::uint8_t { trust, md5, scram_sha_256 };
 enum class LogFormat : std::uint8_t { text, json };
 enum class LogLevel : std::uint8_t { debug, info, warning, error };
@@ -86,8 +90,11 @@ struct PoolSettings {
 // One [databases.NAME], or [databases."*"] for every name that has none of its own.
 struct DatabaseSettings {
   std::string name;
-  std::string host;  // a name, an address, or a directory (starts with '/') of Unix sockets
-  int port = 0;
+  std::vector<std::string>
+      hosts;               // each a name, an address, or a directory (starts with '/') of Unix sockets
+  std::vector<int> ports;  // one for all hosts, or one for each
+  LoadBalanceHosts load_balance_hosts = LoadBalanceHosts::round_robin;
+  SessionAttrs target_session_attrs = SessionAttrs::any;
   std::string dbname;  // empty: the name that the client asked for
   std::string user;    // empty: the client's user
   std::string password;

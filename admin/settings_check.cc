@@ -8,6 +8,9 @@
 namespace pgweir {
 namespace {
 
+// Of one database; they are tried one after the other.
+constexpr std::size_t most_hosts = 32;
+
 class Checks {
  public:
   explicit Checks(const Settings& settings) : settings_(settings) {}
@@ -15,6 +18,7 @@ class Checks {
   std::vector<SettingsFinding> run() {
     listening();
     pool_sizes();
+    hosts();
     console_users("console.admin_users", settings_.console.admin_users);
     console_users("console.stats_users", settings_.console.stats_users);
     passwords();
@@ -68,6 +72,22 @@ class Checks {
         error("users." + toml_key(name) + ".pool_size", "found " + std::to_string(*user.pool_size) +
                                                             ", allowed is no less than pool.min_pool_size, " +
                                                             std::to_string(pool.min_pool_size));
+      }
+    }
+  }
+
+  void hosts() {
+    for (const auto& [name, database] : settings_.databases) {
+      const std::string section = "databases." + toml_key(name);
+      const std::size_t hosts = database.hosts.size(), ports = database.ports.size();
+      if (hosts > most_hosts) {
+        error(section + ".host",
+              "found " + std::to_string(hosts) + " hosts, allowed are " + std::to_string(most_hosts));
+      }
+      if (ports != 1 && ports != hosts) {
+        error(section + ".port", "found " + std::to_string(ports) + " ports for " + std::to_string(hosts) +
+                                     (hosts == 1 ? " host" : " hosts") +
+                                     ", allowed is one for all or one for each");
       }
     }
   }

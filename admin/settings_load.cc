@@ -144,6 +144,36 @@ std::optional<SettingValue> list_from(const toml::node& node) {
   return texts;
 }
 
+// One text, which may be a list with commas as in PgBouncer and libpq, or a list.
+std::optional<SettingValue> texts_from(const toml::node& node) {
+  const auto* const text = node.as_string();
+  if (!text) return list_from(node);
+  std::vector<std::string> texts;
+  Bytes rest = text->get();
+  for (;;) {
+    const std::size_t comma = rest.find(',');
+    Bytes item = rest.substr(0, comma);
+    while (item.starts_with(' ')) item.remove_prefix(1);
+    while (item.ends_with(' ')) item.remove_suffix(1);
+    texts.emplace_back(item);
+    if (comma == Bytes::npos) return texts;
+    rest.remove_prefix(comma + 1);
+  }
+}
+
+std::optional<SettingValue> integers_from(const toml::node& node) {
+  if (const auto* const number = node.as_integer()) return std::vector<std::int64_t>{number->get()};
+  const auto* const array = node.as_array();
+  if (!array) return std::nullopt;
+  std::vector<std::int64_t> numbers;
+  for (const toml::node& item : *array) {
+    const auto* const number = item.as_integer();
+    if (!number) return std::nullopt;
+    numbers.push_back(number->get());
+  }
+  return numbers;
+}
+
 // Nothing if the node is not of the row's kind. Bounds are not looked at.
 std::optional<SettingValue> value_from(const Setting& row, const toml::node& node) {
   switch (row.kind) {
@@ -164,6 +194,10 @@ std::optional<SettingValue> value_from(const Setting& row, const toml::node& nod
       break;
     case SettingKind::text_list:
       return list_from(node);
+    case SettingKind::texts:
+      return texts_from(node);
+    case SettingKind::integers:
+      return integers_from(node);
   }
   return std::nullopt;
 }
@@ -312,7 +346,8 @@ class Loader {
 
     // A number that is out of bounds needs to hear these; anything else, what it should look like.
     const bool out_of_range =
-        value && (row.kind == SettingKind::integer || row.kind == SettingKind::duration);
+        value && (row.kind == SettingKind::integer || row.kind == SettingKind::integers ||
+                  row.kind == SettingKind::duration);
     std::string problem = "found " + found_text(row, node) + ", allowed is " +
                           (out_of_range ? bounds_text(row) : shape_text(row));
     if (value && row.kind == SettingKind::word) {

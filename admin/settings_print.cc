@@ -38,6 +38,10 @@ Bytes kind_name(SettingKind kind) {
       return "text";
     case SettingKind::text_list:
       return "list of texts";
+    case SettingKind::texts:
+      return "text or list";
+    case SettingKind::integers:
+      return "integer or list";
     case SettingKind::word:
       return "word";
   }
@@ -51,11 +55,14 @@ std::string allowed_text(const Setting& row) {
     case SettingKind::word:
       return shape_text(row);
     case SettingKind::integer:
+    case SettingKind::integers:
     case SettingKind::file_mode:
     case SettingKind::duration:
       return bounds_text(row);
     case SettingKind::text:
       return row.zero_or_none.empty() ? "" : "empty for " + std::string(row.zero_or_none);
+    case SettingKind::texts:
+      return {};
     case SettingKind::text_list:
       return row.zero_or_none.empty() ? "" : "[] for " + std::string(row.zero_or_none);
   }
@@ -89,7 +96,8 @@ constexpr Bytes databases_example = R"(#
 #   pool_size = 30
 #
 #   [databases."*"]
-#   host = "10.0.0.6"
+#   host = ["10.0.0.6", "10.0.0.7"]
+#   target_session_attrs = "primary"
 )";
 
 constexpr Bytes users_example = R"(#

@@ -24,6 +24,11 @@ std::string as_pgbouncer(const SettingValue& value, SettingKind kind) {
       for (const std::string& item : list) all += (all.empty() ? "" : ",") + item;
       return all;
     }
+    std::string operator()(const std::vector<std::int64_t>& list) const {
+      std::string all;
+      for (const std::int64_t item : list) all += (all.empty() ? "" : ",") + std::to_string(item);
+      return all;
+    }
   };
   return std::visit(Printer{kind}, value);
 }

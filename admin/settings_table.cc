@@ -305,11 +305,35 @@ std::vector<Setting> make_table() {
   pin_policies(
       "pool", []<auto member>() { return field<&S::pool, &P::session_state_of, member>(); });
 
-  rows.push_back(
-      text("databases", "host", "127.0.0.1", "", longest_host, field<&D::host>(),
-           "The server: a name, an address, or the directory of its Unix socket (begins with /)."));
-  rows.push_back(
-      integer("databases", "port", 5432, {1, 65535}, "", field<&D::port>(), "The port of the server."));
+  rows.push_back(Setting{
+      .section = "databases",
+      .name = "host",
+      .kind = SettingKind::texts,
+      .default_value = Texts{"127.0.0.1"},
+      .least = 1,
+      .most = longest_host,
+      .access = field<&D::hosts>(),
+      .doc = "The server: a name, an address, or the directory of its Unix socket (begins with /). Several, "
+             "as a list or with commas between them, are tried one after the other within "
+             "server_connect_timeout until one can be used. Of a name all addresses are tried, and its last "
+             "good addresses are used while it cannot be looked up."});
+  rows.push_back(Setting{.section = "databases",
+                         .name = "port",
+                         .kind = SettingKind::integers,
+                         .default_value = std::vector<int64_t>{5432},
+                         .least = 1,
+                         .most = 65535,
+                         .access = field<&D::ports>(),
+                         .doc = "The port of the server, or a list with one for each host."});
+  rows.push_back(word("databases", "load_balance_hosts", LoadBalanceHosts::round_robin,
+                      field<&D::load_balance_hosts>(),
+                      "Which of several hosts a new server connection is made to. round-robin: the next one "
+                      "in turn; disable: the first in the list. Hosts that failed lately, or were not what "
+                      "target_session_attrs asks for, come last."));
+  rows.push_back(word("databases", "target_session_attrs", SessionAttrs::any,
+                      field<&D::target_session_attrs>(),
+                      "What a host must be to be used, as in libpq. A server connection that is not any more "
+                      "is closed when it is free. prefer-standby: a standby, or else any."));
   rows.push_back(text("databases", "dbname", "", "the name that the client asked for", longest_text,
                       field<&D::dbname>(), "The name of the database on the server."));
   rows.push_back(text("databases", "user", "", "the client's user", longest_text, field<&D::user>(),
@@ -452,7 +476,12 @@ bool in_bounds(const Setting& setting, const SettingValue& value) {
       }
       return within(static_cast<int64_t>(it.size())) && it.find('\0') == std::string::npos;
     }
+    bool operator()(const std::vector<int64_t>& list) const {
+      return !list.empty() &&
+             std::all_of(list.begin(), list.end(), [this](int64_t it) { return within(it); });
+    }
     bool operator()(const Texts& list) const {
+      if (row.kind == SettingKind::texts && list.empty()) return false;
       return std::all_of(list.begin(), list.end(), [this](const std::string& item) { return (*this)(item); });
     }
   };

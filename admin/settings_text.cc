@@ -80,7 +80,14 @@ std::string toml_text(const Setting& setting, const SettingValue& value) {
     std::string operator()(const std::string& it) const { return quoted(it); }
     std::string operator()(const std::vector<std::string>& list) const {
       std::string all = "[";
+      if (row.kind == SettingKind::texts && list.size() == 1) return quoted(list.front());
       for (const std::string& item : list) all += (all.size() > 1 ? ", " : "") + quoted(item);
+      return all + "]";
+    }
+    std::string operator()(const std::vector<int64_t>& list) const {
+      if (list.size() == 1) return std::to_string(list.front());
+      std::string all = "[";
+      for (const int64_t item : list) all += (all.size() > 1 ? ", " : "") + std::to_string(item);
       return all + "]";
     }
   };
@@ -109,6 +116,10 @@ std::string shape_text(const Setting& setting) {
       return "a text of " + bounds_text(setting);
     case SettingKind::text_list:
       return R"(a list of texts such as ["one", "two"], each of )" + bounds_text(setting);
+    case SettingKind::texts:
+      return R"(a text, or a list of texts such as ["one", "two"], each of )" + bounds_text(setting);
+    case SettingKind::integers:
+      return "a whole number, or a list of them, each " + bounds_text(setting);
     case SettingKind::word:
       return joined_words(setting.words);
   }
@@ -120,6 +131,7 @@ std::string bounds_text(const Setting& setting) {
   const std::string zero = setting.zero_or_none.empty() ? "" : ", 0 for " + std::string(setting.zero_or_none);
   switch (setting.kind) {
     case SettingKind::integer:
+    case SettingKind::integers:
       return range([](int64_t number) { return std::to_string(number); }) +
              (setting.unit.empty() ? "" : " " + std::string(setting.unit)) + zero;
     case SettingKind::file_mode:
@@ -128,6 +140,7 @@ std::string bounds_text(const Setting& setting) {
       return range([](int64_t ns) { return ns == 0 ? "0" : format_duration(Duration(ns)); }) + zero;
     case SettingKind::text:
     case SettingKind::text_list:
+    case SettingKind::texts:
       return range([](int64_t bytes) { return std::to_string(bytes); }) + " bytes";
     case SettingKind::boolean:
     case SettingKind::word:

@@ -11,6 +11,7 @@ namespace {
 struct DatabaseRow {
   std::string name;
   Cell host;
+  Cell load_balance_hosts;
   int port = 0;
   std::string database;
   Cell force_user;
@@ -29,9 +30,10 @@ constexpr std::array databases_table{
         "name", text, [](const DatabaseRow& it) { return it.name; }, "As the client names it."),
     column<DatabaseRow>(
         "host", text, [](const DatabaseRow& it) { return it.host; },
-        "PostgreSQL's host, or the directory of its Unix socket."),
+        "PostgreSQL's host, or the directory of its Unix socket; several with commas between them."),
     column<DatabaseRow>(
-        "port", int4, [](const DatabaseRow& it) { return it.port; }, "PostgreSQL's port."),
+        "port", int4, [](const DatabaseRow& it) { return it.port; },
+        "PostgreSQL's port; of several, that of the first host."),
     column<DatabaseRow>(
         "database", text, [](const DatabaseRow& it) { return it.database; },
         "The database's name in PostgreSQL."),
@@ -56,8 +58,8 @@ constexpr std::array databases_table{
     column<DatabaseRow>(
         "pool_mode", text, [](const DatabaseRow& it) { return it.pool_mode; }, "NULL: that of [pool]."),
     column<DatabaseRow>(
-        "load_balance_hosts", text, [](const DatabaseRow&) { return Cell(); },
-        "NULL: a database has one host."),
+        "load_balance_hosts", text, [](const DatabaseRow& it) { return it.load_balance_hosts; },
+        "How one of several hosts is chosen; NULL: there is only one."),
     column<DatabaseRow>(
         "max_connections", int4, [](const DatabaseRow& it) { return it.max_connections; },
         "Servers that all its pools may have; 0: no limit."),
@@ -98,8 +100,11 @@ DatabaseRow row_of(const std::string& name, const Settings& settings) {
   row.max_connections = defaults.max_db_connections;
   const DatabaseSettings* const database = settings.find_database(name);
   if (database == nullptr) return row;  // a reload took it away; its last clients are still there
-  if (!database->host.empty()) row.host = database->host;
-  row.port = database->port;
+  std::string hosts;
+  for (const std::string& host : database->hosts) hosts += (hosts.empty() ? "" : ",") + host;
+  if (!hosts.empty()) row.host = hosts;
+  if (!database->ports.empty()) row.port = database->ports.front();
+  if (database->hosts.size() > 1) row.load_balance_hosts = std::string(word_of(database->load_balance_hosts));
   if (!database->dbname.empty()) row.database = database->dbname;
   if (!database->user.empty()) row.force_user = database->user;
   row.pool_size = database->pool_size.value_or(row.pool_size);

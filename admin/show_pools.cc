@@ -15,6 +15,7 @@ namespace {
 struct PoolRow {
   PoolSnapshot pool;
   std::string mode;
+  Cell load_balance_hosts;
 };
 
 constexpr auto int4 = type_oid::int4;
@@ -65,12 +66,19 @@ constexpr std::array pools_table{
     column<PoolRow>(
         "pool_mode", text, [](const PoolRow& it) { return it.mode; }, "When a server is given back."),
     column<PoolRow>(
-        "load_balance_hosts", text, [](const PoolRow&) { return Cell(); }, "NULL: a database has one host."),
+        "load_balance_hosts", text, [](const PoolRow& it) { return it.load_balance_hosts; },
+        "How one of several hosts is chosen; NULL: there is only one."),
 };
 
 std::string mode_of(const Settings& settings, const PoolSnapshot& pool) {
   return std::string(
       word_of(settings.mode_of(settings.find_database(pool.database), settings.find_user(pool.user))));
+}
+
+Cell load_balance_hosts_of(const Settings& settings, const PoolSnapshot& pool) {
+  const DatabaseSettings* const database = settings.find_database(pool.database);
+  if (database == nullptr || database->hosts.size() < 2) return Cell();
+  return std::string(word_of(database->load_balance_hosts));
 }
 
 PoolRow console_pool(const World& world) {
@@ -88,7 +96,8 @@ CommandOutcome show_pools(CommandCall& call) {
   std::vector<PoolRow> rows{console_pool(world)};
   for (PoolSnapshot& pool : merge_pools(world.workers, MeasureDepth::none)) {
     std::string mode = mode_of(world.settings, pool);
-    rows.push_back({std::move(pool), std::move(mode)});
+    Cell balance = load_balance_hosts_of(world.settings, pool);
+    rows.push_back({std::move(pool), std::move(mode), std::move(balance)});
   }
   std::sort(rows.begin(), rows.end(), [](const PoolRow& a, const PoolRow& b) {
     return std::tie(a.pool.database, a.pool.user) < std::tie(b.pool.database, b.pool.user);

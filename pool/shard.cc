@@ -14,9 +14,9 @@ std::optional<ConnId> Shard::acquire() {
 
 void Shard::dialing() { ++login_; }
 
-void Shard::dial_failed(Instant now, bool refused) {
+void Shard::dial_failed(Instant now, bool refused, Duration longest) {
   --login_;
-  if (refused) policy_.failed(now, limits_.login_retry);
+  if (refused) policy_.failed(now, std::min(limits_.login_retry, longest));
 }
 
 std::optional<Waiter> Shard::release(ConnId server, Instant connected, Instant now) {

@@ -55,8 +55,9 @@ class Shard {
 
   // A connection is being opened; it takes a free slot.
   void dialing();
-  // It came to nothing. `refused`: the server or the network said no, so wait before the next attempt.
-  void dial_failed(Instant now, bool refused);
+  // It came to nothing. `refused`: the server or the network said no, so wait before the next attempt, at
+  // most for `longest`.
+  void dial_failed(Instant now, bool refused, Duration longest = Duration::max());
   // It is ready to serve (from now on the caller's to release or close).
   void dialed() {
     --login_;
@@ -78,6 +79,11 @@ class Shard {
     if (leaving_ > 0) --leaving_;
   }
   void closed_idle(ConnId server);
+  // An idle server is busy now, though not for a client: it is to be closed, or asked something.
+  void take(ConnId server) {
+    closed_idle(server);
+    ++busy_;
+  }
 
   // Slots.
   int slots() const { return slots_; }

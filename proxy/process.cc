@@ -85,8 +85,10 @@ void greet(const Options& options, const LoadedSettings& loaded, const ListenSoc
   for (const std::string& warning : loaded.warnings) log.write(LogLevel::warning, warning);
   if (options.config.empty()) {
     const DatabaseSettings& all = *loaded.settings.find_database("*");
+    std::string hosts;
+    for (const std::string& host : all.hosts) hosts += (hosts.empty() ? "" : ", ") + host;
     log.write(LogLevel::info,
-              "every database is forwarded to " + all.host + " port " + std::to_string(all.port));
+              "every database is forwarded to " + hosts + " port " + std::to_string(all.ports.front()));
     log.write(
         LogLevel::warning,
         "no configuration: authentication is off, who can connect can be anybody; to change that, write "

@@ -1,9 +1,9 @@
 #include "proxy/net/dialer.h"
 
-#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "proxy/net/address.h"
@@ -11,14 +11,24 @@
 
 namespace pgweir {
 
-// Outlives its Dial when the look-up cannot be stopped.
-struct Dial::Lookup {
-  uv_getaddrinfo_t request;
-  Dial* dial;
-};
+namespace {
 
-Dial::Dial(uv_loop_t* loop, DialOwner& owner, ConnId conn, Endpoint endpoint)
-    : loop_(loop), owner_(owner), conn_(conn), endpoint_(std::move(endpoint)) {
+// RFC 8305: the recommended Connection Attempt Delay, in milliseconds.
+constexpr std::uint64_t silence_limit = 250;
+
+void set_port(sockaddr_storage& address, int port) {
+  const auto wire = htons(static_cast<std::uint16_t>(port));
+  if (address.ss_family == AF_INET) {
+    reinterpret_cast<sockaddr_in&>(address).sin_port = wire;
+  } else {
+    reinterpret_cast<sockaddr_in6&>(address).sin6_port = wire;
+  }
+}
+
+}  // namespace
+
+Dial::Dial(uv_loop_t* loop, Resolver& resolver, DialOwner& owner, ConnId conn, Endpoint endpoint)
+    : loop_(loop), resolver_(resolver), owner_(owner), conn_(conn), endpoint_(std::move(endpoint)) {
   sockaddr_storage address{};
   if (endpoint_.host.starts_with('/')) {
     auto& local = reinterpret_cast<sockaddr_un&>(address);
@@ -34,7 +44,7 @@ Dial::Dial(uv_loop_t* loop, DialOwner& owner, ConnId conn, Endpoint endpoint)
                  0 &&
              uv_ip6_addr(endpoint_.host.c_str(), endpoint_.port, reinterpret_cast<sockaddr_in6*>(&address)) !=
                  0) {
-    look_up();
+    resolver_.ask(endpoint_.host, *this);
     return;
   }
   addresses_.push_back(address);
@@ -42,88 +52,64 @@ Dial::Dial(uv_loop_t* loop, DialOwner& owner, ConnId conn, Endpoint endpoint)
 }
 
 Dial::~Dial() {
-  if (stream_ != nullptr) stream_->destroy();
-  if (lookup_ != nullptr) {
-    lookup_->dial = nullptr;
-    uv_cancel(reinterpret_cast<uv_req_t*>(&lookup_->request));
-  }
+  resolver_.forget(endpoint_.host, *this);
+  for (const Attempt& attempt : attempts_) attempt.stream->destroy();
 }
 
-void Dial::look_up() {
-  addrinfo hints{};
-  hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_STREAM;
-  lookup_ = new Lookup{{}, this};
-  lookup_->request.data = lookup_;
-  const int failed = uv_getaddrinfo(
-      loop_, &lookup_->request,
-      [](uv_getaddrinfo_t* request, int status, addrinfo* found) {
-        const std::unique_ptr<Lookup> lookup(static_cast<Lookup*>(request->data));
-        if (lookup->dial != nullptr) lookup->dial->on_looked_up(status, found);
-        uv_freeaddrinfo(found);
-      },
-      endpoint_.host.c_str(), nullptr, &hints);
-  if (failed < 0) {
-    delete std::exchange(lookup_, nullptr);
-    owner_.on_dial_failed(
-        conn_, "could not translate host name \"" + endpoint_.host + "\" to address: " + uv_strerror(failed));
-  }
-}
-
-void Dial::on_looked_up(int error, const addrinfo* found) {
-  lookup_ = nullptr;
-  if (error < 0) {
-    owner_.on_dial_failed(
-        conn_, "could not translate host name \"" + endpoint_.host + "\" to address: " + uv_strerror(error));
-    return;
-  }
-  for (const addrinfo* a = found; a != nullptr; a = a->ai_next) {
-    if (a->ai_family != AF_INET && a->ai_family != AF_INET6) continue;
-    sockaddr_storage address{};
-    std::memcpy(&address, a->ai_addr, a->ai_addrlen);
-    const auto port = htons(static_cast<std::uint16_t>(endpoint_.port));
-    if (a->ai_family == AF_INET) {
-      reinterpret_cast<sockaddr_in&>(address).sin_port = port;
-    } else {
-      reinterpret_cast<sockaddr_in6&>(address).sin6_port = port;
-    }
-    addresses_.push_back(address);
-  }
-  if (addresses_.empty()) errors_ = "host name \"" + endpoint_.host + "\" has no address";
+void Dial::on_addresses(const Addresses& addresses) {
+  addresses_ = addresses;
+  for (sockaddr_storage& address : addresses_) set_port(address, endpoint_.port);
   try_next();
 }
 
+void Dial::on_no_addresses(const std::string& error) { owner_.on_dial_failed(conn_, error); }
+
 void Dial::try_next() {
   while (next_ < addresses_.size()) {
-    const sockaddr_storage& address = addresses_[next_++];
-    stream_ = new Stream(loop_, address.ss_family, owner_);
-    stream_->bind(conn_);
-    const int failed = stream_->connect(reinterpret_cast<const sockaddr*>(&address));
-    if (failed == 0) return;
-    note_failure(failed);
+    const std::size_t at = next_++;
+    auto* const stream = new Stream(loop_, addresses_[at].ss_family, owner_);
+    stream->bind(conn_);
+    const int failed = stream->connect(reinterpret_cast<const sockaddr*>(&addresses_[at]));
+    if (failed == 0) {
+      attempts_.push_back({stream, at});
+      return arm();
+    }
+    stream->destroy();
+    note_failure(at, failed);
   }
-  owner_.on_dial_failed(conn_, errors_);
+  if (attempts_.empty()) owner_.on_dial_failed(conn_, errors_);
 }
 
-Stream* Dial::on_connected(int error) {
-  if (error == 0) return std::exchange(stream_, nullptr);
-  note_failure(error);
+void Dial::arm() {
+  if (next_ == addresses_.size()) return timer_.reset();
+  if (!timer_) timer_ = make_handle<uv_timer_t>(this, [&](uv_timer_t* h) { return uv_timer_init(loop_, h); });
+  uv_timer_start(
+      timer_.get(), [](uv_timer_t* h) { static_cast<Dial*>(h->data)->try_next(); }, silence_limit, 0);
+}
+
+Stream* Dial::on_connected(Stream& stream, int error) {
+  const auto attempt = std::find_if(attempts_.begin(), attempts_.end(),
+                                    [&](const Attempt& it) { return it.stream == &stream; });
+  const std::size_t address = attempt->address;
+  attempts_.erase(attempt);
+  if (error == 0) return &stream;
+  stream.destroy();
+  note_failure(address, error);
   try_next();
   return nullptr;
 }
 
-void Dial::note_failure(int error) {
-  std::exchange(stream_, nullptr)->destroy();
+void Dial::note_failure(std::size_t address, int error) {
   if (!errors_.empty()) errors_ += "; ";
-  errors_ += "connection to server " + target() + " failed: " + error_text(error);
+  errors_ += "connection to server " + target(address) + " failed: " + error_text(error);
 }
 
 // As libpq words it.
-std::string Dial::target() const {
+std::string Dial::target(std::size_t at) const {
   if (endpoint_.host.starts_with('/')) {
     return "on socket \"" + unix_socket_path(endpoint_.host, endpoint_.port) + "\"";
   }
-  const std::string address = name_of(addresses_[next_ - 1]).address;
+  const std::string address = name_of(addresses_[at]).address;
   std::string text = "at \"" + endpoint_.host + "\"";
   if (address != endpoint_.host) text += " (" + address + ")";
   return text + ", port " + std::to_string(endpoint_.port);

@@ -56,6 +56,7 @@ void Worker::join() {
 
 void Worker::run(const std::stop_token& stop_asked) {
   stop_asked_ = stop_asked;
+  resolver_.emplace(loop_.get(), log_);
   turn_.emplace(loop_.get(), static_cast<TurnTaker&>(*this));
   linger_timer_ = make_handle<uv_timer_t>(this, [&](uv_timer_t* h) { return uv_timer_init(loop_.get(), h); });
   core_ = std::make_unique<WorkerCore>(id_, static_cast<int>(mailboxes_.workers.size()),
@@ -85,6 +86,7 @@ void Worker::shut_down() {
   turn_->close();
   linger_timer_.reset();
   dials_.clear();
+  resolver_.reset();
   for (Stream* stream : streams_) {
     if (stream != nullptr) stream->destroy();
   }
@@ -166,7 +168,7 @@ void Worker::deliver(ConnId conn, Bytes bytes) {
 // ---- what the core asks for ----
 
 void Worker::dial(ConnId conn, const Endpoint& endpoint) {
-  auto made = std::make_unique<Dial>(loop_.get(), static_cast<DialOwner&>(*this), conn, endpoint);
+  auto made = std::make_unique<Dial>(loop_.get(), *resolver_, static_cast<DialOwner&>(*this), conn, endpoint);
   dials_[conn] = std::move(made);
 }
 
@@ -290,7 +292,7 @@ void Worker::on_drained(Stream& stream) {
 void Worker::on_connected(Stream& stream, int error) {
   const ConnId conn = stream.id();
   const auto dialing = dials_.find(conn);
-  Stream* const connected = dialing->second->on_connected(error);
+  Stream* const connected = dialing->second->on_connected(stream, error);
   if (connected == nullptr) return;
   const int port = dialing->second->port();
   dials_.erase(dialing);

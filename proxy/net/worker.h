@@ -100,6 +100,7 @@ class Worker final : private Host, private DialOwner, private TurnTaker {
   std::string process_secret_;
 
   Loop loop_;
+  std::optional<Resolver> resolver_;
   Mailbox<WorkerMail> mailbox_;
   std::optional<Turn> turn_;
   std::unique_ptr<WorkerCore> core_;

@@ -61,7 +61,7 @@ void start_cancel(WorkerEngine& engine, ServerSession& server, std::uint64_t req
   Connection& connection = *canceler;
   const ConnId id = engine.add(std::move(canceler));
   engine.set_timer(connection, engine.now() + engine.settings().pool.cancel_wait_timeout);
-  engine.host().dial(id, server.endpoint());
+  engine.host().dial(id, server.cancel_endpoint());
 }
 
 }  // namespace pgweir

@@ -8,16 +8,11 @@
 #include <span>
 #include <string>
 
+#include "proxy/session/endpoint.h"
 #include "proxy/session/mail.h"
 #include "proxy/session/outbox.h"
 
 namespace pgweir {
-
-struct Endpoint {
-  std::string host;  // a name, an address, or the directory of a Unix socket (starts with '/')
-  int port = 0;
-  friend bool operator==(const Endpoint&, const Endpoint&) = default;
-};
 
 struct LogLine {
   LogLevel level = LogLevel::info;

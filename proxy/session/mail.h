@@ -17,6 +17,7 @@
 #include "pool/snapshot.h"
 #include "pool/time.h"
 #include "protocol/scram.h"
+#include "proxy/session/endpoint.h"
 
 namespace pgweir {
 
@@ -41,6 +42,7 @@ struct AdoptServer {
   Route route;
   Transport transport;
   PeerAddress peer;
+  Endpoint endpoint;  // as the settings name it
   Instant connected;
   std::int32_t backend_pid = 0;
   std::string cancel_secret;

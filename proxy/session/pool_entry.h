@@ -14,6 +14,7 @@
 #include "pool/shard.h"
 #include "protocol/parameters.h"
 #include "proxy/session/host.h"
+#include "proxy/session/host_choice.h"
 #include "proxy/session/refusal.h"
 
 namespace pgweir {
@@ -30,14 +31,17 @@ struct ErrorText {
 
 // Where the servers of a pool are, and who logs in there.
 struct ServerTarget {
-  Endpoint endpoint;
+  std::vector<Endpoint> hosts;
+  SessionAttrs attrs = SessionAttrs::any;
   std::string dbname;    // empty: as the client named it
   std::string user;      // empty: the client's user
   std::string password;  // plain, or a verifier
   friend bool operator==(const ServerTarget&, const ServerTarget&) = default;
   // All of it but the password, to compare what two workers mean.
   std::string key() const {
-    return endpoint.host + '\n' + std::to_string(endpoint.port) + '\n' + dbname + '\n' + user;
+    std::string text = std::to_string(static_cast<int>(attrs)) + '\n' + dbname + '\n' + user;
+    for (const Endpoint& host : hosts) text += '\n' + host.name();
+    return text;
   }
 };
 
@@ -53,6 +57,7 @@ struct PoolEntry {
   // From the settings. A server that was opened for an older version of the target is not used again.
   ServerTarget target;
   int target_version = 0;
+  HostChoice hosts;
   PoolMode mode = PoolMode::transaction;
   bool late_begin = false;
   std::array<StatePolicy, state_kinds.size()> policies{};

@@ -59,11 +59,33 @@ void ServerLogin::on_message(char type, Bytes body) {
       return;
     case 'Z':
       if (!authenticated_) return fail("the server was ready before it had authenticated anybody");
-      return server_.login_done(engine_.parameters().intern(std::move(parameters_)), backend_pid_,
-                                std::move(secret_));
+      return ready();
+    case 'T':
+    case 'C':
+      if (role_asked_) return;
+      return fail("the server sent an unexpected message during the login");
+    case 'D': {
+      const auto role = role_asked_ ? read_role(body) : std::nullopt;
+      if (!role) return fail("the server sent an unexpected message during the login");
+      role_ = *role;
+      return;
+    }
     default:
       return fail("the server sent an unexpected message during the login");
   }
+}
+
+void ServerLogin::ready() {
+  if (role_ == ServerRole::unknown) role_ = reported_role(parameters_);
+  if (role_ == ServerRole::unknown && server_.pool().hosts.asks_role()) {
+    if (role_asked_) return fail("the server did not say whether it is a primary");
+    role_asked_ = true;
+    Writer message;
+    write_query(message, role_question);
+    return engine_.send_copy(server_, message.view());
+  }
+  server_.login_done(engine_.parameters().intern(std::move(parameters_)), backend_pid_, std::move(secret_),
+                     role_);
 }
 
 void ServerLogin::authentication(Bytes body) {

@@ -9,6 +9,7 @@
 #include "protocol/parameters.h"
 #include "protocol/scram.h"
 #include "proxy/session/host.h"
+#include "proxy/session/server_role.h"
 
 namespace pgweir {
 
@@ -34,11 +35,13 @@ class ServerLogin {
   void answer_challenge(Bytes data);
   void prove(const ScramKeys& keys);
   void no_password(Bytes method);
+  void ready();
   void fail(std::string message, std::string hint = {});
 
   WorkerEngine& engine_;
   ServerSession& server_;
-  bool started_ = false, authenticated_ = false, waiting_for_key_ = false;
+  bool started_ = false, authenticated_ = false, waiting_for_key_ = false, role_asked_ = false;
+  ServerRole role_ = ServerRole::unknown;
   Parameters parameters_;
   std::int32_t backend_pid_ = 0;
   std::string secret_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "admin/setting.h"
 #include "protocol/backend.h"
 #include "protocol/frontend.h"
 #include "protocol/message.h"
@@ -41,6 +42,8 @@ const Framer::Types gathered_with_rows = [] {
   types.set('D');
   return types;
 }();
+
+constexpr Bytes read_only_parameter = "default_transaction_read_only";
 
 constexpr Bytes parse_complete("1\0\0\0\4", 5);
 constexpr Bytes close_complete("3\0\0\0\4", 5);
@@ -84,13 +87,14 @@ std::string error_response(Bytes severity, const ErrorText& error) {
   return out.take();
 }
 
-ServerSession::ServerSession(WorkerEngine& engine, PoolEntry& pool)
+ServerSession::ServerSession(WorkerEngine& engine, PoolEntry& pool, DialRound round)
     : Connection(Role::server),
       engine_(engine),
       pool_(pool),
       target_version_(pool.target_version),
-      endpoint_(pool.target.endpoint),
-      framer_(&gathered, backend_limit),
+      endpoint_(round.host()),
+      round_(std::move(round)),
+      framer_(&gathered_with_rows, backend_limit),
       settings_(engine.no_parameters()),
       statements_(engine, *this),
       login_(std::make_unique<ServerLogin>(engine, *this)) {
@@ -102,7 +106,7 @@ ServerSession::ServerSession(WorkerEngine& engine, PoolEntry& pool, const AdoptS
       engine_(engine),
       pool_(pool),
       target_version_(mail.target == pool.target.key() ? pool.target_version : no_target),
-      endpoint_(pool.target.endpoint),
+      endpoint_(mail.endpoint),
       state_(ServerState::active),
       framer_(&gathered, backend_limit),
       statements_(engine, *this),
@@ -138,7 +142,18 @@ void ServerSession::on_key(const Digest& salted_password) {
   if (login_) login_->on_key(salted_password);
 }
 
-void ServerSession::login_done(SharedParameters parameters, std::int32_t backend_pid, std::string secret) {
+void ServerSession::login_done(SharedParameters parameters, std::int32_t backend_pid, std::string secret,
+                               ServerRole role) {
+  engine_.role_seen(pool_, endpoint_, role);
+  if (!round_->takes(role)) {
+    const std::string attrs(word_of(pool_.hosts.wanted()));
+    log(LogLevel::info, endpoint_.name() + " " + std::string(describe(role)) +
+                            ": not used, since target_session_attrs is " + attrs);
+    round_->misfit(role);
+    return end_login(CloseReason::role_unfit, {}, false);
+  }
+  round_.reset();
+  framer_.gather(&gathered);
   parameters_ = std::move(parameters);
   backend_pid_ = backend_pid;
   secret_ = std::move(secret);
@@ -156,10 +171,69 @@ void ServerSession::login_done(SharedParameters parameters, std::int32_t backend
 
 void ServerSession::login_failed(const ErrorText& error, bool server_said_no) {
   log(LogLevel::warning, "login to the server failed: " + error.message);
-  engine_.count(CloseReason::login_failed);
+  pool_.hosts.failed(endpoint_, engine_.now(), pool_.shard.limits().login_retry);
+  round_->failed(error.message);
+  end_login(CloseReason::login_failed, error, server_said_no);
+}
+
+void ServerSession::end_login(CloseReason reason, const ErrorText& error, bool server_said_no) {
+  engine_.count(reason);
   state_ = ServerState::closing;
   engine_.end(*this);
-  engine_.dial_failed(pool_, error, server_said_no);
+  engine_.dial_failed(*this, std::move(*round_), error, server_said_no);
+}
+
+Endpoint ServerSession::cancel_endpoint() const {
+  // An address of a link alone would lack the link.
+  if (peer_.address == "unix" || peer_.address.starts_with("fe80:")) return endpoint_;
+  return {peer_.address, peer_.port};
+}
+
+// ---- roles ----
+
+// What was seen may come from a failover, or from its client's own settings: the server is asked at rest.
+void ServerSession::doubt_role() {
+  if (!pool_.hosts.asks_role()) return;
+  role_doubted_ = true;
+  if (state_ != ServerState::idle) return;
+  pool_.shard.take(id());
+  state_ = ServerState::active;
+}
+
+// Sessions follow a reload of the server's configuration as if their clients had set it.
+void ServerSession::doubt_read_only(const std::string& before, Bytes now) {
+  const SessionAttrs wanted = pool_.hosts.wanted();
+  const bool unfit = (wanted == SessionAttrs::read_write && now == "on") ||
+                     (wanted == SessionAttrs::read_only && now == "off");
+  if (!unfit || own_ == Own::synchronise) return;
+  if (delivering_) read_only_before_ = before;
+  doubt_role();
+}
+
+void ServerSession::ask_role() {
+  answered_role_.reset();
+  if (client_ == nullptr) {
+    if (state_ != ServerState::resetting) ++pool_.resetting;
+    state_ = ServerState::resetting;
+    engine_.set_timer(*this, engine_.now() + abandon_patience);
+  }
+  own_ = Own::role;
+  framer_.gather(&gathered_with_rows);
+  own_query(role_question);
+}
+
+void ServerSession::role_answered() {
+  role_doubted_ = false;
+  if (!answered_role_) return condemn(CloseReason::check_failed, {});
+  engine_.role_seen(pool_, endpoint_, *answered_role_);
+  const auto before = std::exchange(read_only_before_, {});
+  // A client that stays here has it as the server has it.
+  const bool stays = session_.pins().any() || pool_.mode == PoolMode::session;
+  if (client_ == nullptr || !before || stays) return;
+  const std::string* const now = parameters_->find(read_only_parameter);
+  const Bytes of_server = *answered_role_ == ServerRole::read_only ? "on" : "off";
+  if (now != nullptr && *now == of_server && *now != *before)
+    client_->parameter_corrected(read_only_parameter, *before);
 }
 
 // ---- from the server ----
@@ -226,6 +300,8 @@ void ServerSession::serve(const Piece& piece) {
   supply();
   switch (piece.type) {
     case 'D':
+      if (own_ == Own::role && verdict_.action == Verdict::Action::swallow)
+        answered_role_ = read_role(piece.body);
       if (own_ == Own::inspect && verdict_.action == Verdict::Action::swallow && !session_.answer(piece.body))
         own_error_ = ErrorText{"08P01", "the server gave an answer that cannot be read", {}, {}};
       return;
@@ -314,8 +390,12 @@ void ServerSession::parameter_changed(Bytes body) {
             refusal_text(Refusal::server_broken, "the server sent a ParameterStatus that cannot be read"));
     return;
   }
+  const std::string* const present = parameters_->find(status->name);
+  const std::string before = present == nullptr ? std::string() : *present;
   parameters_ = engine_.parameters().with(parameters_, status->name, status->value);
   if (delivering_) client_->parameter_changed(status->name, status->value);
+  if (status->name == "in_hot_standby") doubt_role();
+  if (status->name == read_only_parameter) doubt_read_only(before, status->value);
 }
 
 void ServerSession::error_reported(Bytes body) {
@@ -325,6 +405,10 @@ void ServerSession::error_reported(Bytes body) {
   const bool fatal = fields.severity == "FATAL" || fields.severity == "PANIC";
   const bool own = own_ != Own::nothing && verdict_.sequence <= own_until_;
   if (own && verdict_.action == Verdict::Action::swallow) own_error_ = error_text(body);
+  // read_only_sql_transaction: where the client has not asked for that, the server has changed.
+  const SessionAttrs wanted = pool_.hosts.wanted();
+  if (fields.sqlstate == "25006" && (wanted == SessionAttrs::primary || wanted == SessionAttrs::read_write))
+    doubt_role();
   // An error when nothing was asked, or a fatal one: nothing follows but the end of the connection.
   if (!fatal && !unasked_) return;
   told_fatal_ = verdict_.action == Verdict::Action::forward && client_ != nullptr;
@@ -367,6 +451,7 @@ void ServerSession::look_for_rest() {
     if (statements_.holds_server()) return;
     if (session_.due() && cancels_ > 0) return;  // the cancel might hit the question
     if (session_.due()) return inspect();
+    if (role_doubted_) return ask_role();
     const bool pinned = session_.pins().any() && !planted(Bug::release_pinned);
     if (pinned || (pool_.mode == PoolMode::session && client_->login() == nullptr)) return;
     ClientSession& client = *client_;
@@ -394,6 +479,7 @@ void ServerSession::look_for_rest() {
     engine_.set_timer(*this, never);
     pool_.meter.released(use_, engine_.now());
   }
+  if (role_doubted_) return ask_role();
   engine_.give(*this);
 }
 
@@ -470,6 +556,9 @@ void ServerSession::own_answered() {
       unclean_ = false;
       settings_ = engine_.no_parameters();
       break;
+    case Own::role:
+      role_answered();
+      break;
     case Own::nothing:
       break;
   }
@@ -477,7 +566,7 @@ void ServerSession::own_answered() {
   if (std::exchange(cancel_later_, false)) cancel_running();
   if (client != nullptr && !running()) client->answered();
   look_for_rest();
-  if (done != Own::inspect || client == nullptr) return;
+  if ((done != Own::inspect && done != Own::role) || client == nullptr) return;
   // What came meanwhile has waited for this.
   const bool same = client->parameters() == parameters_ && client->settings() == settings_;
   if (client == client_ && !same) synchronise(*client);
@@ -494,6 +583,7 @@ void ServerSession::own_failed(const ErrorText& error) {
     case Own::inspect:
       return condemn(CloseReason::state_unknown, error);
     case Own::clean:
+    case Own::role:
       return condemn(CloseReason::check_failed, error);
     case Own::nothing:
       return;
@@ -833,6 +923,7 @@ AdoptServer ServerSession::pack(Transport transport) const {
   return {.route = pool_.route,
           .transport = transport,
           .peer = peer_,
+          .endpoint = endpoint_,
           .connected = connected_,
           .backend_pid = backend_pid_,
           .cancel_secret = secret_,

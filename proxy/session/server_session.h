@@ -28,7 +28,8 @@ class WorkerEngine;
 
 class ServerSession final : public Connection {
  public:
-  ServerSession(WorkerEngine& engine, PoolEntry& pool);
+  // One that is to be made, to the present host of `round`.
+  ServerSession(WorkerEngine& engine, PoolEntry& pool, DialRound round);
   // One that comes from another worker, logged in and idle.
   ServerSession(WorkerEngine& engine, PoolEntry& pool, const AdoptServer& mail);
   ~ServerSession() override;
@@ -42,6 +43,8 @@ class ServerSession final : public Connection {
 
   int target_version() const { return target_version_; }
   const Endpoint& endpoint() const { return endpoint_; }
+  // Where a cancel finds the same server: a name may have several addresses.
+  Endpoint cancel_endpoint() const;
   PoolEntry& pool() { return pool_; }
   const PoolEntry& pool() const { return pool_; }
   ServerState state() const { return state_; }
@@ -81,9 +84,9 @@ class ServerSession final : public Connection {
   // A message of the client as it came, before it is relayed; empty when it has not come as a whole.
   void record(char type, Bytes message);
   // Nothing of the client's is to be sent now: what was sent last is being undone, to be done once more, or
-  // it is being found out what the client has left in the session.
+  // it is being found out what the client has left in the session, or what the server has become.
   bool repeats() const { return replay_.repeating(); }
-  bool holds_client() const { return replay_.rewinding() || own_ == Own::inspect; }
+  bool holds_client() const { return replay_.rewinding() || own_ == Own::inspect || own_ == Own::role; }
   // The client's next message, at the front of `bytes`, has to wait for answers; then the client is resumed.
   bool must_wait(Bytes bytes);
   // Refuses a Query of the client in its place in the order.
@@ -103,7 +106,7 @@ class ServerSession final : public Connection {
   // Closes it at once. Its client, if any, is told `error`, unless the server itself has told it already.
   void condemn(CloseReason reason, const ErrorText& error);
   // The login came to an end.
-  void login_done(SharedParameters parameters, std::int32_t backend_pid, std::string secret);
+  void login_done(SharedParameters parameters, std::int32_t backend_pid, std::string secret, ServerRole role);
   void login_failed(const ErrorText& error, bool server_said_no);
 
   // Cancels what it runs for its client now.
@@ -128,6 +131,11 @@ class ServerSession final : public Connection {
   void replay();
   bool end_preparing();
   void parameter_changed(Bytes body);
+  void doubt_role();
+  void doubt_read_only(const std::string& before, Bytes now);
+  void ask_role();
+  void role_answered();
+  void end_login(CloseReason reason, const ErrorText& error, bool server_said_no);
   void error_reported(Bytes body);
   void ready(char status);
   void synchronise(ClientSession& client);
@@ -149,6 +157,7 @@ class ServerSession final : public Connection {
   PoolEntry& pool_;
   const int target_version_;
   const Endpoint endpoint_;
+  std::optional<DialRound> round_;  // until it has logged in
   ServerState state_ = ServerState::login;
   Framer framer_;
   Ledger ledger_;
@@ -163,6 +172,7 @@ class ServerSession final : public Connection {
   bool client_waits_ = false;   // its next message waits for answers
   bool only_prepares_ = false;  // the present batch has only prepared and described statements
   bool flushed_ = false;        // the last message was Flush
+  bool role_doubted_ = false;   // it may have become a standby or a primary
   bool unclean_ = false;        // its last client may have left something in the session
   ClientSession* client_ = nullptr;
   Use use_;  // how the meter sees the present client's use of this server
@@ -174,10 +184,12 @@ class ServerSession final : public Connection {
   BatchReplay replay_;
 
   // What pgweir asks the server itself, up to the ledger entry `own_until_`.
-  enum class Own : std::uint8_t { nothing, synchronise, inspect, clean };
+  enum class Own : std::uint8_t { nothing, synchronise, inspect, clean, role };
   Own own_ = Own::nothing;
   std::uint64_t own_until_ = 0;
   std::optional<ErrorText> own_error_;
+  std::optional<ServerRole> answered_role_;
+  std::optional<std::string> read_only_before_;  // default_transaction_read_only, before it was doubted whose
   std::vector<Parameters::Value> synchronising_;  // reported parameters that are being set
   bool cancel_later_ = false;                     // when pgweir's own requests are answered
   int cancels_ = 0;                               // on their way to this server

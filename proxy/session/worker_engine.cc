@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 
+#include "admin/setting.h"
 #include "pool/placement.h"
 #include "proxy/session/client_login.h"
 #include "proxy/session/client_session.h"
@@ -21,6 +22,31 @@ HashKey hash_key(const std::string& process_secret) {
   std::array<unsigned char, sizeof(HashKey)> bytes{};
   std::copy_n(digest.begin(), bytes.size(), bytes.begin());
   return std::bit_cast<HashKey>(bytes);
+}
+
+}  // namespace
+
+namespace {
+
+// The longest pause between attempts while hosts answer and none is what is wanted: a failover is under way.
+constexpr Duration failover_pause = std::chrono::seconds(1);
+
+std::vector<Endpoint> hosts_of(const DatabaseSettings& database) {
+  std::vector<Endpoint> hosts;
+  const std::vector<int>& ports = database.ports;
+  for (std::size_t i = 0; i < database.hosts.size(); ++i) {
+    hosts.push_back({database.hosts[i], ports.empty() ? 0 : ports[i < ports.size() ? i : 0]});
+  }
+  if (hosts.empty()) hosts.emplace_back();
+  return hosts;
+}
+
+ErrorText no_host(const DialRound& round, SessionAttrs wanted) {
+  const std::string tried = round.tried() == 1 ? "the host cannot be used" : "none of the hosts can be used";
+  std::string detail;
+  if (round.found_misfit())
+    detail = "The setting target_session_attrs is \"" + std::string(word_of(wanted)) + "\".";
+  return refusal_text(Refusal::server_unreachable, tried + ": " + round.failures(), std::move(detail));
 }
 
 }  // namespace
@@ -336,7 +362,9 @@ void WorkerEngine::configure(PoolEntry& pool, const DatabaseSettings& database) 
   for (const StateKindRow& it : state_kinds)
     pool.policies[static_cast<std::size_t>(it.kind)] = settings_->policy_of(it.kind, &database, user);
 
-  ServerTarget target{{database.host, database.port}, database.dbname, database.user, database.password};
+  ServerTarget target{hosts_of(database), database.target_session_attrs, database.dbname, database.user,
+                      database.password};
+  pool.hosts.configure(target.hosts, target.attrs, database.load_balance_hosts);
   if (target.user.empty() && target.password.empty() && user != nullptr) target.password = user->password;
   if (target == pool.target) return;
   pool.target = std::move(target);
@@ -393,6 +421,7 @@ void WorkerEngine::give(ServerSession& server) {
   }
   if (pool.shard.over_lifetime(server.id(), server.connected(), now_))
     return server.retire(CloseReason::lifetime);
+  if (!pool.hosts.fits(server.endpoint())) return server.retire(CloseReason::role_changed);
   if (pool.recall && answer_recall(pool, &server)) return;
   if (const auto waiter = pool.shard.release(server.id(), server.connected(), now_)) {
     hand_to_waiter(*waiter, server);
@@ -446,21 +475,46 @@ bool WorkerEngine::answer_recall(PoolEntry& pool, ServerSession* server) {
 }
 
 void WorkerEngine::dial(PoolEntry& pool) {
-  auto session = std::make_unique<ServerSession>(*this, pool);
-  Connection& connection = *session;
-  const ConnId id = add(std::move(session));
   pool.shard.dialing();
-  set_timer(connection, deadline_after(now_, settings_->pool.server_connect_timeout));
-  host_.dial(id, pool.target.endpoint);
+  dial_host(pool, pool.hosts.round(now_, deadline_after(now_, settings_->pool.server_connect_timeout)));
 }
 
-void WorkerEngine::dial_failed(PoolEntry& pool, ErrorText error, bool server_said_no) {
-  pool.shard.dial_failed(now_, true);
+void WorkerEngine::dial_host(PoolEntry& pool, DialRound round) {
+  const Instant deadline = round.host_deadline(now_);
+  auto session = std::make_unique<ServerSession>(*this, pool, std::move(round));
+  ServerSession& server = *session;
+  const ConnId id = add(std::move(session));
+  set_timer(server, deadline);
+  host_.dial(id, server.endpoint());
+}
+
+void WorkerEngine::role_seen(PoolEntry& pool, const Endpoint& host, ServerRole role) {
+  if (pool.hosts.seen(host, role, now_)) return;
+  connections_.for_each([&](Connection& connection) {
+    if (connection.ended_ || connection.role() != Connection::Role::server) return;
+    auto& server = static_cast<ServerSession&>(connection);
+    if (&server.pool() != &pool || server.state() != ServerState::idle || server.endpoint() != host) return;
+    pool.shard.take(server.id());
+    server.retire(CloseReason::role_changed);
+  });
+}
+
+void WorkerEngine::dial_failed(ServerSession& server, DialRound round, ErrorText error, bool server_said_no) {
+  PoolEntry& pool = server.pool();
+  touch(pool);
+  // The hosts of an attempt that began before a reload are not those of the pool any more.
+  if (server.target_version() != pool.target_version) return pool.shard.dial_failed(now_, false);
   // Out of resources (53...), out of connections, starting up or shutting down (57P0...): that passes.
   const bool passes = error.sqlstate.starts_with("53") || error.sqlstate.starts_with("57P");
-  pool.failure_permanent = server_said_no && !passes;
+  const bool permanent = server_said_no && !passes;
+  if (!permanent) {
+    if (round.next(now_)) return dial_host(pool, std::move(round));
+    // A host that was the only one says itself what was wrong.
+    if (round.tried() > 1 || round.found_misfit()) error = no_host(round, pool.hosts.wanted());
+  }
+  pool.shard.dial_failed(now_, true, round.found_misfit() ? failover_pause : Duration::max());
+  pool.failure_permanent = permanent;
   pool.failure = std::move(error);
-  touch(pool);
 }
 
 // Clients that no server will serve soon are told why. That is so while no server is there and the next

@@ -93,8 +93,11 @@ class WorkerEngine {
   ServerSession* acquire(ClientSession& client);
   // A clean server without a client: to the next waiter, to another worker, back to the idle ones, or closed.
   void give(ServerSession& server);
-  // The attempt to get a server connection failed; waiting clients are told when there is no hope.
-  void dial_failed(PoolEntry& pool, ErrorText error, bool server_said_no);
+  // A host could not be used: the next one of the round is dialed. When there is none the attempt has failed;
+  // waiting clients are told when there is no hope.
+  void dial_failed(ServerSession& server, DialRound round, ErrorText error, bool server_said_no);
+  // A host has said what it is. Connections to it that are of no use any more are closed.
+  void role_seen(PoolEntry& pool, const Endpoint& host, ServerRole role);
   int pool_size(const DatabaseSettings& database, const std::string& user) const;
 
   // ---- inputs, from WorkerCore ----
@@ -134,6 +137,7 @@ class WorkerEngine {
   void hand_to_waiter(const Waiter& waiter, ServerSession& server);
   void service(PoolEntry& pool);
   void dial(PoolEntry& pool);
+  void dial_host(PoolEntry& pool, DialRound round);
   void refuse_hopeless(PoolEntry& pool);
   void refuse_expired(PoolEntry& pool);
   static bool is_useless(const PoolEntry& pool);

@@ -46,8 +46,8 @@ Settings draw_settings(SeededRandom& random, int workers, ServerAuth auth) {
 
   DatabaseSettings any;
   any.name = "*";
-  any.host = "10.0.0.5";
-  any.port = 5432;
+  any.hosts = {"10.0.0.5"};
+  any.ports = {5432};
   settings.databases["*"] = any;
   if (random.chance(500)) {
     DatabaseSettings shop = any;

@@ -80,7 +80,16 @@ std::string lines(const std::vector<std::string>& list) {
 Postgres::Postgres(PostgresOptions options)
     : options_(std::move(options)), data_(dir_ / "data"), log_file_(dir_ / "log") {
   give_to_server_user(dir_.path());
-  run_program({"cp", "-a", template_data(), data_});
+  if (const Postgres* const primary = options_.standby_of) {
+    run_program({programs() / "pg_basebackup", "-D", data_, "-h", "127.0.0.1", "-p",
+                 std::to_string(primary->port()), "-U", "postgres", "-c", "fast", "-R", "--no-sync"},
+                server_user());
+    options_.configuration.push_back(
+        "primary_conninfo = 'host=127.0.0.1 port=" + std::to_string(primary->port()) +
+        " user=postgres application_name=test-harness'");
+  } else {
+    run_program({"cp", "-a", template_data(), data_});
+  }
   // The file keeps the owner it has.
   write_file(data_ + "/pg_hba.conf",
              "local all all trust\n" + lines(options_.hba) + "host all all 127.0.0.1/32 trust\n");
@@ -137,6 +146,10 @@ void Postgres::start() {
 void Postgres::stop() {
   if (server_) server_->stop(SIGINT);
   server_.reset();
+}
+
+void Postgres::promote() const {
+  run_program({programs() / "pg_ctl", "promote", "-D", data_}, server_user());
 }
 
 void Postgres::kill_backend(int pid) {

@@ -16,7 +16,12 @@ struct PostgresOptions {
   int max_connections = 100;
   std::vector<std::string> configuration;  // lines for postgresql.conf
   std::vector<std::string> hba;            // lines for pg_hba.conf, before the one that trusts everybody
+  // A streaming standby of this server, which must outlive its start and have standby_hba in its hba.
+  const class Postgres* standby_of = nullptr;
 };
+
+// Lets standbys connect.
+inline constexpr auto standby_hba = "host replication all 127.0.0.1/32 trust";
 
 class Postgres {
  public:
@@ -45,6 +50,8 @@ class Postgres {
     stop();
     start();
   }
+  // Makes a standby a primary, and waits until it is one.
+  void promote() const;
   // SIGKILL: PostgreSQL then ends all other backends too (57P02) and recovers.
   static void kill_backend(int pid);
   std::string log() const { return read_file(log_file_); }

@@ -58,7 +58,7 @@ TEST_CASE("no text at all gives the defaults and one database for every name") {
   const DatabaseSettings* const any = loaded.settings.find_database("whatever");
   REQUIRE(any != nullptr);
   CHECK(any->name == "*");
-  CHECK(any->host == "127.0.0.1");
+  CHECK(any->hosts == std::vector<std::string>{"127.0.0.1"});
 }
 
 TEST_CASE("every setting can be set") {
@@ -90,16 +90,16 @@ TEST_CASE("bounds are allowed and what is beyond them is not") {
 TEST_CASE("no setting takes a value of another kind") {
   const std::vector<std::pair<std::string, std::vector<SettingKind>>> values{
       {"true", {SettingKind::boolean}},
-      {"5", {SettingKind::integer, SettingKind::duration}},
-      {"\"0660\"", {SettingKind::file_mode, SettingKind::text, SettingKind::duration}},
+      {"5", {SettingKind::integer, SettingKind::integers, SettingKind::duration}},
+      {"\"0660\"", {SettingKind::file_mode, SettingKind::text, SettingKind::texts, SettingKind::duration}},
       {"1.5", {}},
       {"1979-05-27", {}},
       {"07:32:00", {}},
       {"{ a = 1 }", {}},
-      {"[1]", {}},
+      {"[1]", {SettingKind::integers}},
       {"[[\"a\"]]", {}},
       {"[\"\"]", {}},
-      {"[\"a\"]", {SettingKind::text_list}}};
+      {"[\"a\"]", {SettingKind::text_list, SettingKind::texts}}};
   for (const Setting& row : settings_table()) {
     for (const auto& sample : values) {
       const std::string& value = sample.first;
@@ -134,7 +134,8 @@ TEST_CASE("a problem is told with file, line, what was found and what is allowed
   CHECK(problem("[log]\nconnections = \"yes\"\n") ==
         "pgweir.toml:2: log.connections: found \"yes\", allowed is true or false");
   CHECK(problem("[databases.\"*\"]\nport = false\n") ==
-        "pgweir.toml:2: databases.\"*\".port: found false, allowed is a whole number, 1 to 65535");
+        "pgweir.toml:2: databases.\"*\".port: found false, allowed is a whole number, or a list of them, "
+        "each 1 to 65535");
 }
 
 TEST_CASE("unknown names and sections find what was meant") {
@@ -252,8 +253,8 @@ admin_users = ["alice"]
   CHECK(settings.listen.unix_socket_mode == 0660);
   CHECK(settings.databases.size() == 3);
   CHECK(settings.find_database("shop")->pool_size == 30);
-  CHECK(settings.find_database("other")->host == "10.0.0.6");
-  CHECK(settings.find_database("bare")->host == "127.0.0.1");
+  CHECK(settings.find_database("other")->hosts == std::vector<std::string>{"10.0.0.6"});
+  CHECK(settings.find_database("bare")->hosts == std::vector<std::string>{"127.0.0.1"});
   CHECK(settings.find_database("bare")->name == "bare");
   CHECK(settings.find_user("alice")->password == "wonder");
 }

@@ -26,6 +26,10 @@ inline SettingValue another_value(const Setting& row) {
       return inherited ? Duration(seconds(7)) : std::get<Duration>(row.default_value) + seconds(1);
     case SettingKind::text:
       return std::string("/other");
+    case SettingKind::integers:
+      return std::vector<std::int64_t>{row.most};
+    case SettingKind::texts:
+      return std::vector<std::string>{"other"};
     case SettingKind::text_list:
       return std::vector<std::string>{"one", "two"};
     case SettingKind::word:

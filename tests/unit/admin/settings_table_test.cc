@@ -82,8 +82,8 @@ TEST_CASE("the defaults are those of the design") {
 
   const DatabaseSettings database = database_by_default("shop");
   CHECK(database.name == "shop");
-  CHECK(database.host == "127.0.0.1");
-  CHECK(database.port == 5432);
+  CHECK(database.hosts == std::vector<std::string>{"127.0.0.1"});
+  CHECK(database.ports == std::vector<int>{5432});
   CHECK_FALSE(database.pool_size.has_value());
   CHECK(user_by_default("alice").name == "alice");
 }

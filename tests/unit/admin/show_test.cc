@@ -14,8 +14,8 @@ Settings shop_settings() {
   Settings settings = settings_by_default();
   settings.listen.port = 6432;
   DatabaseSettings shop = database_by_default("shop");
-  shop.host = "10.0.0.5";
-  shop.port = 5433;
+  shop.hosts = {"10.0.0.5"};
+  shop.ports = {5433};
   shop.dbname = "shop_db";
   shop.user = "service";
   shop.pool_size = 30;
@@ -24,8 +24,8 @@ Settings shop_settings() {
   shop.pool_mode = PoolMode::transaction;
   settings.databases["shop"] = shop;
   DatabaseSettings other = database_by_default("*");
-  other.host = "/run/postgresql";
-  other.port = 5432;
+  other.hosts = {"/run/postgresql"};
+  other.ports = {5432};
   settings.databases["*"] = other;
   UserSettings alice = user_by_default("alice");
   alice.pool_size = 7;

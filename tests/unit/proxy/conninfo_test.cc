@@ -43,8 +43,8 @@ TEST_CASE("without a configuration one server stands behind all databases, on lo
   CHECK(settings.console.admin_users == std::vector<std::string>{"postgres", "me"});
   const DatabaseSettings* const any = settings.find_database("anything");
   REQUIRE(any != nullptr);
-  CHECK(any->host == server.host);
-  CHECK(any->port == 6000);
+  CHECK(any->hosts == std::vector<std::string>{server.host});
+  CHECK(any->ports == std::vector<int>{6000});
   CHECK(any->user == "u");
   CHECK(any->password == "a\\b");
   CHECK(any->dbname.empty());
