@@ -74,12 +74,17 @@ void Arbiter::recall(const Route& route, const Pool& pool, WorkerId worker, cons
   const bool database_full =
       pool.limits.database != 0 && granted_to_database(route.database) >= pool.limits.database;
   const bool user_full = pool.limits.user != 0 && granted_to_user(route.user) >= pool.limits.user;
+  // Unless it is this pool itself that has used it up.
+  if (database_full && granted_to_database(route.database) == pool.granted) return;
+  if (user_full && granted_to_user(route.user) == pool.granted) return;
   for (const auto& [other, its] : pools_) {
-    const bool helps =
-        (database_full && other.database == route.database) || (user_full && other.user == route.user);
+    const bool of_database = other.database == route.database, of_user = other.user == route.user;
+    const bool helps = (database_full && of_database) || (user_full && of_user);
     if (!helps || other == route) continue;
+    // While another limit is full as well, a slot is of no use yet: nobody who waits gives one for that.
+    const bool enough = (!database_full || of_database) && (!user_full || of_user);
     for (const auto& [holder, held] : its.held) {
-      if (held > 0) orders.recalls.push_back({holder, other, wish.since, false, worker});
+      if (held > 0) orders.recalls.push_back({holder, other, enough ? wish.since : never, false, worker});
     }
   }
 }

@@ -229,12 +229,15 @@ bool ClientSession::is_answered_here(Bytes bytes) const {
   return kind && begins(*kind) == (late_begin_ == LateBegin::none);
 }
 
+// PostgreSQL drops the unnamed statement when it gets a Query, whatever becomes of that. No server is linked.
+void ClientSession::drop_unnamed() {
+  if (!statements_.find("")) return;
+  statements_.close(1, "");
+  statements_.confirm(1);
+}
+
 void ClientSession::answer_transaction_command(PlainTransaction kind) {
-  // PostgreSQL drops the unnamed statement when it gets a Query.
-  if (statements_.find("")) {
-    statements_.close(1, "");
-    statements_.confirm(1);
-  }
+  drop_unnamed();
   const bool failed = late_begin_ == LateBegin::failed;
   Bytes tag;
   switch (kind) {
@@ -296,6 +299,7 @@ void ClientSession::local(const Piece& piece) {
     const bool missing = name && !statements_.find(*name);
     engine_.send_copy(*this, error_response("ERROR", missing ? missing_statement(*name) : aborted()));
     discard_ = piece.type == 'Q' || piece.type == 'F' ? Discard::message : Discard::until_sync;
+    if (piece.type == 'Q') drop_unnamed();
     if (discard_ == Discard::message) discard(piece);
     return;
   }
@@ -436,6 +440,7 @@ void ClientSession::fail_request(Refusal refusal, const ErrorText& error) {
   engine_.send_copy(*this, error_response("ERROR", error));
   if (late_begin_ == LateBegin::begun) late_begin_ = LateBegin::failed;
   const char type = held_.empty() ? 'Q' : held_.front()[0];
+  if (type == 'Q') drop_unnamed();
   discard_ = type == 'Q' || type == 'F' ? Discard::message : Discard::until_sync;
   process_held();
 }

@@ -137,6 +137,7 @@ class ClientSession final : public Connection {
   void relay_query(const Piece& piece);
   void note_uses(const Piece& piece);
   bool is_answered_here(Bytes bytes) const;
+  void drop_unnamed();
   void answer_transaction_command(PlainTransaction kind);
   void link(ServerSession& server);
   void hold(Bytes bytes);

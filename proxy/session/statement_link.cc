@@ -55,7 +55,10 @@ bool StatementLink::must_wait(const ClientSession& client, Bytes bytes) const {
   const Bytes body = bytes.substr(5, Reader(bytes.substr(1, 4)).u32() - 4);
   if (type == 'P') {
     const auto head = read_parse_head(body);
-    return head && !head->statement.empty() && unsettled(client, head->statement, false);
+    if (!head) return false;
+    if (!head->statement.empty()) return unsettled(client, head->statement, false);
+    const auto name = deallocate_name(head->rest.substr(0, head->rest.find('\0')));
+    return name && unsettled(client, *name, true);
   }
   if (type == 'B') {
     const auto head = read_bind_head(body);
@@ -325,7 +328,7 @@ std::uint64_t StatementLink::take_for_deallocate(const SharedStatement& statemen
 
 // PostgreSQL drops the unnamed statement when it gets a Query, whatever becomes of that.
 void StatementLink::drop_unnamed(ClientStatements& names, std::uint64_t sequence) {
-  if (!names.find("")) return;
+  if (names.empty()) return;
   names.close(sequence, "");
   changes_.push_back({.sequence = sequence, .kind = Kind::of_client, .statement = nullptr});
 }

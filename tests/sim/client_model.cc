@@ -162,11 +162,10 @@ bool ClientModel::match_row(const Message& expected, const Message& message) {
 bool ClientModel::match_ready(const Message& expected, const Message& message) {
   if (message.body != expected.body)
     return wrong("expected " + describe(expected) + ", got " + describe(message));
-  if (session_.take_touched()) {
-    leaves_state_ = true;
-  } else if (message.body == "I") {
-    leaves_state_ = session_.state().holds();
-  }
+  touched_ = session_.take_touched() || touched_;
+  if (message.body == "I") leaves_state_ = touched_ || session_.state().holds();
+  // The proxy looks at the session when nothing is on its way.
+  if (message.body == "I" && !session_.has_input()) touched_ = false;
   return compare_parameters();
 }
 

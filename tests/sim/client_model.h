@@ -66,6 +66,7 @@ class ClientModel {
   ToySettings told_;            // by ParameterStatus
   std::string why_;
   bool doomed_ = false, copy_started_ = false;
+  bool touched_ = false;       // what leaves state has been sent and not looked at yet
   bool leaves_state_ = false;  // as far as the latest ReadyForQuery tells
   int last_transaction_ = 0;
   std::string last_seen_;  // server and transaction, as the latest row named them

@@ -115,6 +115,12 @@ const std::vector<Bytes> ask_names{"client",   "serial",           "row",       
                                    "TimeZone", "application_name", "DateStyle", "unreported", "text",
                                    "filler"};
 
+bool may_leave_state(Bytes text) {
+  for (const Bytes word : {"SET", "pg_advisory", "set_config", "TABLE", "DEALLOCATE", "DISCARD"})
+    if (text.find(word) != Bytes::npos) return true;
+  return false;
+}
+
 constexpr Bytes in_failed_block =
     "current transaction is aborted, commands ignored until end of transaction block";
 
@@ -201,6 +207,7 @@ void ToySession::handle(const Message& message) {
     terminated_ = true;
     return;
   }
+  note_what_it_leaves(message);
   if (skipping_ && message.type != 'S') return;
   extended_ = message.type != 'Q' && message.type != 'F';
   if (message.type != 'H' && message.type != 'S') late_begin_ = false;
@@ -235,6 +242,21 @@ void ToySession::handle(const Message& message) {
            error_body("FATAL", "08P01", "invalid frontend message type " + std::to_string(message.type)));
       flush_ = terminated_ = true;
   }
+}
+
+void ToySession::note_what_it_leaves(const Message& message) {
+  Bytes text;
+  if (message.type == 'Q' || message.type == 'P') {
+    text = message.body;
+  } else if (message.type == 'B') {
+    Reader in(message.body);
+    in.cstring();
+    const auto found = statements_.find(std::string(in.cstring()));
+    if (found != statements_.end()) text = found->second.text;
+  }
+  // The proxy may not know the statement that is closed.
+  const bool closes = message.type == 'C' && message.body.starts_with('S');
+  touched_ = touched_ || closes || may_leave_state(text);
 }
 
 void ToySession::handle_copy(const Message& message) {
@@ -527,7 +549,6 @@ void ToySession::run_set(const Statement& statement) {
 void ToySession::run_reset(const Statement& statement) {
   Bytes rest = trim(Bytes(statement.text).substr(5));
   const std::string name = take_name(rest);
-  touched_ = true;
   if (lower(name) == "all") {
     state_.reset_all();
   } else if (const std::string known = setting_name(name); !known.empty()) {
@@ -570,14 +591,11 @@ void ToySession::run_select(const Running& running) {
     if (!set_value(name, value, local)) return;
   } else if (const auto lock = argument("pg_advisory_lock(")) {
     state_.lock(std::atoi(std::string(*lock).c_str()), running.statement.owner);
-    touched_ = true;
     value = "";
   } else if (const auto unlock = argument("pg_advisory_unlock(")) {
     value = state_.unlock(std::atoi(std::string(*unlock).c_str())) ? "t" : "f";
-    touched_ = true;
   } else if (argument("pg_advisory_unlock_all(")) {
     state_.unlock_all();
-    touched_ = true;
   }
   if (!running.extended) describe_rows(running.statement);
   emit('D', data_row({value}));
@@ -588,7 +606,6 @@ void ToySession::run_select(const Running& running) {
 void ToySession::run_table(const Statement& statement) {
   const bool create = statement.word == "create";
   const std::string name = statement.text.substr(statement.text.rfind(' ') + 1);
-  touched_ = true;
   if (create && !state_.create_table(name, statement.owner))
     return raise("42P07", "relation \"" + name + "\" already exists");
   if (!create && !state_.drop_table(name)) return raise("42P01", "table \"" + name + "\" does not exist");
@@ -598,7 +615,6 @@ void ToySession::run_table(const Statement& statement) {
 void ToySession::run_deallocate(const Statement& statement) {
   Bytes rest = trim(Bytes(statement.text).substr(10));
   const std::string name = take_value(rest);
-  touched_ = true;
   if (lower(name) == "all") {
     statements_.clear();  // PostgreSQL keeps the unnamed one; the proxy does not
     return complete("DEALLOCATE ALL");
@@ -610,7 +626,6 @@ void ToySession::run_deallocate(const Statement& statement) {
 void ToySession::run_discard(const Statement& statement) {
   if (block_ != Block::none || (query_ && query_->multiple))
     return raise("25001", statement.text + " cannot run inside a transaction block");
-  touched_ = true;
   state_.discard_all();
   statements_.clear();
   portals_.clear();
@@ -641,7 +656,6 @@ void ToySession::describe_rows(const Statement& statement) {
 
 bool ToySession::set_value(const std::string& name, const std::string& value, bool local) {
   const std::string known = setting_name(name);
-  touched_ = true;
   if (known.empty()) {
     raise("42704", "unrecognized configuration parameter \"" + name + "\"");
     return false;
@@ -752,6 +766,7 @@ void ToySession::refuse_next(Bytes code) {
   input_.pop_front();
   extended_ = message.type != 'Q' && message.type != 'F' && message.type != 'S';
   refused_early_ = refused_early_ || late_begin_;
+  if (message.type == 'Q') statements_.erase("");
   raise(code, "refused");
   if (!extended_) ready();
 }

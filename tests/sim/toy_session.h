@@ -111,7 +111,7 @@ class ToySession {
   int transaction() const { return transaction_; }
   const ToyState& state() const { return state_; }
   ToySettings take_restored() { return state_.take_restored(); }
-  // Something has run that leaves, or may leave, state in the session.
+  // A message has come that leaves, or by its text may leave, state in the session.
   bool take_touched() { return std::exchange(touched_, false); }
   // Named ones.
   int prepared_statements() const;
@@ -161,6 +161,7 @@ class ToySession {
 
   static Statement parse(Bytes text);
   void handle(const Message& message);
+  void note_what_it_leaves(const Message& message);
   void handle_copy(const Message& message);
   void begin_query(Bytes text);
   void finish_query();

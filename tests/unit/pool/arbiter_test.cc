@@ -184,6 +184,26 @@ TEST_CASE("arbiter: under a full database or user the other pools are asked as w
   CHECK(asked(orders, 0, shop, start + 1s, false, 1));
 }
 
+TEST_CASE("arbiter: who cannot help alone is not asked for what its clients wait for") {
+  Desk desk;
+  const SlotLimits limits{.pool = 10, .reserve = 0, .database = 1, .user = 2};
+  desk.wanted(0, shop, 1, start, limits);
+  desk.wanted(0, books, 1, start, limits);
+  // The database has no more than the one slot that shop has itself.
+  CHECK(desk.wanted(0, shop, 1, start, limits).recalls.empty());
+
+  Desk shared;
+  const SlotLimits two{.pool = 10, .reserve = 0, .database = 2, .user = 2};
+  shared.wanted(0, shop, 1, start, two);
+  shared.wanted(0, shop_batch, 1, start, two);
+  shared.wanted(0, books, 1, start, two);
+  // Both limits are full: by shop_batch for the database, by books for the user.
+  const ArbiterOrders orders = shared.wanted(0, shop, 1, start + 1s, two);
+  CHECK(orders.recalls.size() == 2);
+  CHECK(asked(orders, 0, shop_batch, never, false, 0));
+  CHECK(asked(orders, 0, books, never, false, 0));
+}
+
 TEST_CASE("arbiter: under a full pool the pools beside it cannot help") {
   Desk desk;
   const SlotLimits limits{.pool = 2, .database = 4};
@@ -478,6 +498,9 @@ class Walk {
         const bool helps = (database_full(wisher.first) && holder.first.database == wisher.first.database) ||
                            (user_full(wisher.first) && holder.first.user == wisher.first.user);
         if (!helps || pool_full(wisher.first, wish.reserve)) continue;
+        // Whether this one's slot is enough.
+        if (database_full(wisher.first) && holder.first.database != wisher.first.database) continue;
+        if (user_full(wisher.first) && holder.first.user != wisher.first.user) continue;
       }
       const auto asked = asked_.find(holder);
       REQUIRE(asked != asked_.end());
