@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "protocol/mix.h"
 #include "protocol/sql_lexer.h"
 
 namespace pgweir {
@@ -264,13 +265,6 @@ Part Parts::next() {
 }
 
 // ---- the number ----
-
-std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
-  // As wyhash does: the two halves of a product.
-  const auto product = static_cast<unsigned __int128>(hash ^ value ^ 0x9e3779b97f4a7c15u) *
-                       static_cast<unsigned __int128>(0xbf58476d1ce4e5b9u ^ hash);
-  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-}
 
 // Letters of words count without their case; quoted identifiers as they are.
 std::uint64_t mix_text(std::uint64_t hash, Bytes text, bool fold) {

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "protocol/fingerprint.h"
+#include "protocol/mix.h"
 #include "protocol/sql_lexer.h"
 
 namespace pgweir {
@@ -24,12 +25,6 @@ constexpr std::array<Class, 256> classes = [] {
 }();
 
 Class class_of(char c) { return classes[static_cast<unsigned char>(c)]; }
-
-std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
-  const auto product =
-      static_cast<unsigned __int128>(hash ^ value) * static_cast<unsigned __int128>(0x9e3779b97f4a7c15u);
-  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-}
 
 // A hash of what is left of `sql` without constants, blanks and comments: texts with the same sketch are of
 // the same class, but not the other way round. 0: the text is none of the simple ones that this can do.
