@@ -6,12 +6,6 @@
 
 namespace pgweir {
 
-namespace {
-
-Duration saturated_sum(Duration a, Duration b) { return a > Duration::max() - b ? Duration::max() : a + b; }
-
-}  // namespace
-
 Duration Histogram::lower_edge(std::size_t bucket) {
   if (bucket < 16) return std::chrono::microseconds(bucket);
   const std::size_t octave = bucket / 16;
@@ -78,8 +72,12 @@ void Histogram::add(const PackedHistogram& packed) {
     counts_[entry.bucket] += entry.count;
     count_ += entry.count;
   }
-  sum_ = saturated_sum(sum_, packed.sum);
-  max_ = std::max(max_, packed.max);
+  add_extremes(packed.sum, packed.max);
+}
+
+void Histogram::add_extremes(Duration sum, Duration max) {
+  sum_ = saturated_sum(sum_, sum);
+  max_ = std::max(max_, max);
 }
 
 }  // namespace pgweir

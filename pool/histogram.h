@@ -72,6 +72,12 @@ class Histogram {
 
   PackedHistogram pack() const;
   void add(const PackedHistogram& packed);
+  // What was counted elsewhere, with the sum of the values and the longest.
+  void add_counts(std::size_t bucket, std::uint64_t count) {
+    counts_[bucket] += count;
+    count_ += count;
+  }
+  void add_extremes(Duration sum, Duration max);
 
  private:
   std::array<std::uint64_t, buckets> counts_{};

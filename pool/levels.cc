@@ -34,6 +34,11 @@ void LevelTimes::add_time(int level, Duration time) {
   times_[slot_of(level)] += time.count();
 }
 
+void LevelTimes::add_counts(int level, std::uint64_t arrivals, std::uint64_t completions) {
+  if (arrivals > 0) slot_in(arrivals_, level) += arrivals;
+  if (completions > 0) slot_in(completions_, level) += completions;
+}
+
 void LevelTimes::remove_idle(Duration time) {
   if (!times_.empty()) times_[0] -= std::clamp<std::int64_t>(time.count(), 0, times_[0]);
 }

@@ -27,6 +27,8 @@ class LevelTimes {
   void reserve(int level);
   void add_arrival(int level) { ++slot_in(arrivals_, level); }
   void add_completion(int level) { ++slot_in(completions_, level); }
+  // What was counted elsewhere.
+  void add_counts(int level, std::uint64_t arrivals, std::uint64_t completions);
   // Takes at most `time` away from level 0: time in which there was nothing to measure.
   void remove_idle(Duration time);
 

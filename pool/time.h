@@ -25,6 +25,11 @@ constexpr Instant deadline_after(Instant at, Duration span) {
   return span == Duration::zero() ? never : at + span;
 }
 
+// Of spans that are not negative; what is too long for a Duration stays the longest.
+constexpr Duration saturated_sum(Duration a, Duration b) {
+  return a > Duration::max() - b ? Duration::max() : a + b;
+}
+
 constexpr std::int64_t micros(Duration d) {
   return std::chrono::duration_cast<std::chrono::microseconds>(d).count();
 }

@@ -15,15 +15,15 @@ void add_counts(MinuteWindow& to, const MinuteWindow& from) {
   to.completions += from.completions;
   for (std::size_t i = 0; i < wait_reasons; ++i) {
     to.waits_by_reason[i].count += from.waits_by_reason[i].count;
-    to.waits_by_reason[i].time += from.waits_by_reason[i].time;
+    to.waits_by_reason[i].time = saturated_sum(to.waits_by_reason[i].time, from.waits_by_reason[i].time);
   }
   for (std::size_t i = 0; i < give_ups; ++i) to.gave_up[i] += from.gave_up[i];
   Histogram waits = to.waits.unpack();
   waits.add(from.waits);
   to.waits = waits.pack();
   to.virtual_final = to.virtual_final && from.virtual_final;
-  to.executing += from.executing;
-  to.idle_in_transaction += from.idle_in_transaction;
+  to.executing = saturated_sum(to.executing, from.executing);
+  to.idle_in_transaction = saturated_sum(to.idle_in_transaction, from.idle_in_transaction);
   to.holding_seconds += from.holding_seconds;
   to.holding_seconds_squared += from.holding_seconds_squared;
 }
@@ -77,8 +77,8 @@ double MinuteWindow::offered_load() const { return demand().mean(); }
 
 void append(MinuteWindow& window, const MinuteWindow& later) {
   add_counts(window, later);
-  window.duration += later.duration;
-  window.idle += later.idle;
+  window.duration = saturated_sum(window.duration, later.duration);
+  window.idle = saturated_sum(window.idle, later.idle);
   window.held.merge(later.held);
   window.virtual_demand.merge(later.virtual_demand);
   window.trend.time += later.trend.time;
