@@ -34,6 +34,24 @@ std::string host_of(const Route& route, const World& world) {
   return {};
 }
 
+// What was kept for long, also of earlier processes.
+void add_history(PoolProfile& profile, const Route& route, const World& world) {
+  if (world.state == nullptr) return;
+  const auto found = world.state->pools().find(route);
+  if (found == world.state->pools().end()) return;
+  const PoolHistory& history = found->second.history;
+  profile.ten_minutes = history.periods(Tier::ten_minutes);
+  profile.hours = history.periods(Tier::hours);
+  profile.days = history.periods(Tier::days);
+  std::vector<WindowRef>& windows = profile.measure.windows;
+  std::vector<WindowRef> earlier;
+  for (const WindowRef& minute : history.minutes()) {
+    if (windows.empty() || minute->start + minute->duration <= windows.front()->start)
+      earlier.push_back(minute);
+  }
+  windows.insert(windows.begin(), earlier.begin(), earlier.end());
+}
+
 std::optional<int> smaller(std::optional<int> a, int b) {
   if (b == 0) return a;  // no limit
   return a ? std::min(*a, b) : b;
@@ -67,6 +85,7 @@ std::vector<PoolProfile> pool_profiles(std::span<const PoolSnapshot> pools, cons
     profile.target_wait = world.settings.advice.target_wait;
     profile.connected_clients = clients_of(pool.counts);
     profile.measure = pool.measure;
+    add_history(profile, route, world);
     profile.traces = traces.segments();
     for (const std::uint64_t id : traces.classes()) {
       const auto known = std::find_if(pool.queries.begin(), pool.queries.end(),
@@ -90,6 +109,18 @@ std::vector<HostProfile> host_profiles(const World& world) {
       } else {
         merge(profile.evidence.back(), host.evidence);
       }
+    }
+  }
+  if (world.state != nullptr) {
+    for (auto& [name, profile] : hosts) {
+      const auto known = world.state->hosts().find(name);
+      if (known == world.state->hosts().end()) continue;
+      // Of earlier processes; this one's is there already, and newer.
+      std::vector<SpeedEvidence> all;
+      for (const SpeedEvidence& it : known->second.evidence)
+        if (it.start < profile.evidence.front().start) all.push_back(it);
+      all.insert(all.end(), profile.evidence.begin(), profile.evidence.end());
+      profile.evidence = std::move(all);
     }
   }
   std::vector<HostProfile> profiles;

@@ -139,6 +139,7 @@ struct AdviceSettings {
 struct Settings {
   int workers = 1;
   Duration shutdown_timeout{};  // how long a drain may take; 0: for ever
+  std::string state_file;       // empty: none
   ListenSettings listen;
   PoolSettings pool;
   AuthSettings auth;

@@ -23,7 +23,8 @@ constexpr int64_t longest = Duration(24h * 365).count();
 constexpr int64_t longest_text = 65535;  // what a password message may hold (PG_MAX_AUTH_TOKEN_LENGTH)
 // sockaddr_un has 108 bytes, of which "/.s.PGSQL.65535" and the final zero take 16.
 constexpr int64_t longest_socket_dir = 92;
-constexpr int64_t longest_host = 255;  // of the domain name system (RFC 1035)
+constexpr int64_t longest_path = 4000;  // PATH_MAX is 4096, and the file is written anew under a longer name
+constexpr int64_t longest_host = 255;   // of the domain name system (RFC 1035)
 // No iteration count below the one of RFC 7677: some drivers refuse it.
 constexpr int64_t least_iterations = 4096;
 
@@ -186,6 +187,9 @@ std::vector<Setting> make_table() {
                           "Threads that serve connections.")),
       duration("", "shutdown_timeout", 60s, "no limit", field<&S::shutdown_timeout>(),
                "How long a shutdown waits for running transactions before it closes their connections."),
+      at(restart, text("", "state_file", "", "nothing is kept", longest_path, field<&S::state_file>(),
+                       "Where measures are kept over a restart. One process at a time uses a file; its "
+                       "directory must be writable.")),
 
       at(restart,
          shown_as(

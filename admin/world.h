@@ -9,6 +9,7 @@
 #include "admin/stats_history.h"
 #include "pool/route.h"
 #include "pool/snapshot.h"
+#include "pool/state.h"
 #include "pool/time.h"
 #include "pool/trace_store.h"
 
@@ -22,6 +23,7 @@ struct World {
   Instant started{};                                    // the process
   const StatsHistory* history = nullptr;                // null: averages begin at `started`
   const std::map<Route, TraceStore>* traces = nullptr;  // of minutes that have passed
+  const State* state = nullptr;                         // what is kept for long; its traces are `traces`
 };
 
 // "2026-03-01 10:04:05 UTC".

@@ -322,6 +322,17 @@ void Meter::cut(Instant now) {
   clients_ = clients_now_;
 }
 
+std::vector<WindowRef> Meter::take_final(bool open_too) {
+  std::vector<WindowRef> windows;
+  for (const WindowRef& window : windows_.all()) {
+    if (window->start <= taken_) continue;
+    if (!window->virtual_final && !open_too) break;
+    windows.push_back(window);
+    taken_ = window->start;
+  }
+  return windows;
+}
+
 LittleCheck Meter::little(Instant now) const {
   const std::uint64_t running =
       running_ * static_cast<std::uint64_t>((now - since_).count()) - running_since_;

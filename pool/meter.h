@@ -121,6 +121,9 @@ class Meter {
   // Windows end on whole minutes of the timeline: when `cut` is due. The trace is to be taken before.
   Instant cut_due() const;
   void cut(Instant now);
+  // The closed windows whose virtual demand is final, each once, oldest first; `open_too`: all closed
+  // windows, because there will be no later call.
+  std::vector<WindowRef> take_final(bool open_too = false);
 
   LittleCheck little(Instant now) const;
   PoolMeasure measure(Instant now) const;
@@ -166,6 +169,7 @@ class Meter {
   Duration longest_wait_{};
   int pool_size_ = 0, clients_ = 0, clients_now_ = 0;
   Windows windows_;
+  Instant taken_ = Instant::min();  // start of the last window that take_final gave
 };
 
 }  // namespace pgweir

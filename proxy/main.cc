@@ -4,6 +4,7 @@
 #include "admin/settings_print.h"
 #include "proxy/options.h"
 #include "proxy/process.h"
+#include "proxy/profile_command.h"
 
 int main(int argc, char** argv) {
   try {
@@ -17,6 +18,7 @@ int main(int argc, char** argv) {
       std::fputs(pgweir::print_default_config().c_str(), stdout);
       return 0;
     }
+    if (options->profile) return pgweir::run_profile_command(*options);
     return options->check_config ? pgweir::check_config(*options) : pgweir::run_process(*options);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "pgweir: %s\n", error.what());

@@ -18,6 +18,8 @@ constexpr auto more =
     "  pgweir --to 'host=10.0.0.5 port=5432'\n"
     "  pgweir --print-config > pgweir.toml\n"
     "  pgweir --config pgweir.toml\n"
+    "  pgweir --config pgweir.toml profile export > shop.profile\n"
+    "  pgweir profile advise shop.profile\n"
     "  psql -p 6432 -h 127.0.0.1 pgweir -c 'SHOW HELP'\n"
     "\n"
     "Signals: TERM lets transactions finish and stops, INT twice stops at once, HUP reads the\n"
@@ -49,6 +51,33 @@ tl::expected<Options, Leave> parse_options(int argc, const char* const* argv) {
       app.add_option("--port", port, "TCP port to listen on, instead of the configured one")
           ->type_name("N")
           ->check(CLI::Range(1, 65535));
+  ProfileCommand profile;
+  CLI::App* const measures =
+      app.add_subcommand("profile", "What was measured: export it, look at it, ask for advice");
+  measures->require_subcommand(1);
+  measures->fallthrough();
+  const auto profile_command = [&](const char* name, ProfileCommand::Kind kind, const char* doc) {
+    CLI::App* const command = measures->add_subcommand(name, doc);
+    command->fallthrough();
+    command->add_option("--pool", profile.pool, "Only this pool")->type_name("DATABASE/USER");
+    command->callback([&options, &profile, kind] {
+      profile.kind = kind;
+      options.profile = profile;
+    });
+    return command;
+  };
+  CLI::App* const exported = profile_command(
+      "export", ProfileCommand::Kind::export_it,
+      "Write what the state file of --config holds to the standard output.\nPasswords, SQL and "
+      "values are not in it");
+  exported->needs(config);
+  exported->add_flag("--with-names", profile.with_names,
+                     "With the normalised texts of the queries, without their values");
+  for (CLI::App* const command :
+       {profile_command("show", ProfileCommand::Kind::show,
+                        "Say what an exported profile or a state file holds"),
+        profile_command("advise", ProfileCommand::Kind::advise, "Recommend sizes for the pools in it")})
+    command->add_option("FILE", profile.file, "An exported profile or a state file")->required();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -1,6 +1,7 @@
 #pragma once
 // The command line.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <tl/expected.hpp>
@@ -9,11 +10,21 @@
 
 namespace pgweir {
 
+// pgweir profile ...
+struct ProfileCommand {
+  enum class Kind : std::uint8_t { export_it, show, advise };
+  Kind kind = Kind::show;
+  std::string file;  // not for an export, which reads the state file of the configuration
+  std::string pool;  // only this one, as "database/user"; empty: all
+  bool with_names = false;
+};
+
 struct Options {
   std::string config;  // empty: serve without a configuration
   bool check_config = false;
   bool print_config = false;
   std::optional<Conninfo> to;
+  std::optional<ProfileCommand> profile;
   std::optional<int> port;  // instead of the configured one
 };
 

@@ -14,6 +14,7 @@
 #include "proxy/net/control.h"
 #include "proxy/net/listener.h"
 #include "proxy/net/log.h"
+#include "proxy/net/state_file.h"
 #include "proxy/net/worker.h"
 #include "proxy/start_settings.h"
 
@@ -108,9 +109,13 @@ int serve(const Options& options, const LoadedSettings& loaded) {
   }
   greet(options, loaded, *sockets, log);
 
+  const Duration wall_offset = wall_offset_now();
+  std::unique_ptr<StateFile> state_file;
+  if (!settings->state_file.empty()) state_file = StateFile::open(settings->state_file, wall_offset, log);
   Mailboxes mailboxes;
-  Control control(mailboxes, log, settings,
-                  [&](const Settings& running) { return reload(options, running); });
+  Control control(
+      mailboxes, log, settings, [&](const Settings& running) { return reload(options, running); },
+      state_file.get(), wall_offset);
   mailboxes.control = &control.mailbox();
   const std::string secret = make_secret();
   std::vector<std::unique_ptr<Worker>> workers;
@@ -129,6 +134,7 @@ int serve(const Options& options, const LoadedSettings& loaded) {
     finished = worker->finished() && finished;
   }
   sockets->file = {};
+  state_file.reset();
   log.settle();
   log.write(LogLevel::info, "stopped");
   // A look-up of a name that hangs still uses its worker's memory, and exit() would wait for it.

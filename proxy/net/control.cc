@@ -8,19 +8,16 @@ namespace {
 
 constexpr std::uint64_t log_period_ms = 1000;
 
-Duration wall_offset() {
-  const auto wall = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<Duration>(wall) - instant_now().time_since_epoch();
-}
-
 }  // namespace
 
 Control::Control(const Mailboxes& mailboxes, Log& log, std::shared_ptr<const Settings> settings,
-                 Reload reload)
+                 Reload reload, StateFile* state_file, Duration wall_offset)
     : mailboxes_(mailboxes),
       log_(log),
       reload_(std::move(reload)),
       shutdown_timeout_(settings->shutdown_timeout),
+      state_file_(state_file),
+      wall_offset_(wall_offset),
       mailbox_(loop_.get(), [this] { on_mail(); }),
       turn_(loop_.get(), *this),
       settings_(std::move(settings)) {
@@ -41,7 +38,8 @@ void Control::watch(int signal) {
 void Control::run() {
   core_ = std::make_unique<ControlCore>(static_cast<int>(mailboxes_.workers.size()),
                                         static_cast<ControlHost&>(*this), std::move(settings_), instant_now(),
-                                        wall_offset());
+                                        wall_offset_);
+  if (state_file_ != nullptr) core_->restore(state_file_->take_state());
   uv_timer_start(
       log_timer_.get(), [](uv_timer_t* h) { static_cast<Control*>(h->data)->log_.settle(); }, log_period_ms,
       log_period_ms);
@@ -49,6 +47,7 @@ void Control::run() {
   uv_run(loop_.get(), UV_RUN_DEFAULT);
   mailbox_.close();
   turn_.close();
+  core_->finish(instant_now());
   core_.reset();
 }
 
@@ -107,6 +106,10 @@ void Control::on_drain_timeout() {
 
 void Control::post(WorkerId worker, WorkerMail mail) {
   mailboxes_.workers[worker.value]->post(std::move(mail));
+}
+
+void Control::keep(StateEntry entry) {
+  if (state_file_ != nullptr) state_file_->write(std::move(entry));
 }
 
 ControlHost::Reloaded Control::reload(const Settings& running) {

@@ -11,6 +11,7 @@
 
 #include "proxy/net/log.h"
 #include "proxy/net/mailbox.h"
+#include "proxy/net/state_file.h"
 #include "proxy/net/turn.h"
 #include "proxy/net/worker.h"
 #include "proxy/session/control_core.h"
@@ -22,7 +23,9 @@ class Control final : private ControlHost, private TurnTaker {
   // Reads the configuration again, as ControlHost::reload.
   using Reload = std::function<ControlHost::Reloaded(const Settings& running)>;
 
-  Control(const Mailboxes& mailboxes, Log& log, std::shared_ptr<const Settings> settings, Reload reload);
+  // `state_file` may be null; outlives this.
+  Control(const Mailboxes& mailboxes, Log& log, std::shared_ptr<const Settings> settings, Reload reload,
+          StateFile* state_file, Duration wall_offset);
   Control(const Control&) = delete;
   Control& operator=(const Control&) = delete;
 
@@ -41,6 +44,7 @@ class Control final : private ControlHost, private TurnTaker {
   void post(WorkerId worker, WorkerMail mail) override;
   ControlHost::Reloaded reload(const Settings& running) override;
   void stop(bool drain) override;
+  void keep(StateEntry entry) override;
   void log(LogLine line) override { log_.write(line); }
 
   // TurnTaker
@@ -52,6 +56,8 @@ class Control final : private ControlHost, private TurnTaker {
   Log& log_;
   Reload reload_;
   Duration shutdown_timeout_;
+  StateFile* state_file_;
+  Duration wall_offset_;
 
   Loop loop_;
   Mailbox<ControlMail> mailbox_;

@@ -7,12 +7,19 @@
 #include <vector>
 
 #include "admin/console.h"
+#include "admin/pool_view.h"
+#include "admin/profile_view.h"
 #include "pool/arbiter.h"
 
 namespace pgweir {
 
 // Traces cost up to 24 MiB for each; with more pools, those with the least load have none.
 constexpr std::size_t most_traced_pools = 32;
+
+// How often what outlives the process is written: that it runs, and settings, sums and hosts. After the start
+// and after the workers' first minute, in which pools appear.
+constexpr Duration run_period = std::chrono::minutes(1);
+constexpr Duration profile_period = std::chrono::minutes(10);
 
 class ControlEngine {
  public:
@@ -24,15 +31,43 @@ class ControlEngine {
         now_(now),
         started_(now),
         wall_offset_(wall_offset),
-        next_sample_(now + StatsHistory::period) {}
+        next_sample_(now + StatsHistory::period),
+        state_(wall_offset),
+        next_profile_(now + run_period) {}
+
+  void restore(State state) {
+    state_ = std::move(state);
+    for (const auto& [route, pool] : state_.pools()) {
+      for (const TraceRef& trace : pool.traces.segments()) {
+        traces_[route].add(*trace, pool.traces.classes());
+        traced_[route] = trace->start;
+      }
+    }
+    state_.drop_traces();
+  }
 
   void begin_turn(Instant now) {
     now_ = now;
+    if (now >= next_run_) {
+      next_run_ = now + run_period;
+      keep(RunEntry{started_, now});
+      for (StateEntry& entry : state_.close(now)) host_.keep(std::move(entry));
+      keep_traces(now - PoolHistory::lateness);
+    }
+    if (now >= next_profile_) {
+      next_profile_ = now + profile_period;
+      ask_workers({}, {.measures = true, .queries = true, .traces = true}, true);
+    }
     if (now < next_sample_) return;
     next_sample_ = now + StatsHistory::period;
     ask_workers({}, {.measures = true});
   }
-  Instant next_deadline() const { return next_sample_; }
+  Instant next_deadline() const { return std::min({next_sample_, next_run_, next_profile_}); }
+
+  void finish(Instant now) {
+    keep(RunEntry{started_, now});
+    keep_traces(never);
+  }
   void on_mail(ControlMail mail) {
     std::visit([this](auto& letter) { receive(letter); }, mail);
   }
@@ -59,6 +94,7 @@ class ControlEngine {
   struct Question {
     std::optional<ConsoleAsked> asked;
     std::vector<WorkerSnapshot> snapshots;
+    bool for_state = false;
   };
 
   template <class Letter>
@@ -131,18 +167,60 @@ class ControlEngine {
     traces_.erase(quietest);
   }
 
+  void keep(StateEntry entry) {
+    state_.add(entry);
+    host_.keep(std::move(entry));
+  }
+
+  void receive(MinuteClosed& mail) { keep(MinuteEntry{std::move(mail.route), std::move(mail.minute)}); }
+
+  // Those of hours that were over before `now`: which minutes of an hour stay is known by then.
+  void keep_traces(Instant now) {
+    const auto hour = [](Instant at) {
+      return std::chrono::floor<std::chrono::hours>(at.time_since_epoch());
+    };
+    for (const auto& [route, store] : traces_) {
+      const auto [last, fresh] = traced_.try_emplace(route, Instant::min());
+      for (const TraceRef& trace : store.segments()) {
+        if (trace->start <= last->second || hour(trace->start) >= hour(now)) continue;
+        host_.keep(TraceEntry{route, trace, store.classes()});
+        last->second = trace->start;
+      }
+    }
+    std::erase_if(traced_, [this](const auto& it) { return !traces_.contains(it.first); });
+  }
+
+  void keep_profiles(std::vector<WorkerSnapshot> snapshots) {
+    const World world{.settings = *settings_,
+                      .workers = std::move(snapshots),
+                      .now = now_,
+                      .wall_offset = wall_offset_,
+                      .started = started_};
+    for (HostProfile& host : host_profiles(world)) keep(HostEntry{std::move(host)});
+    const std::vector<PoolSnapshot> pools = merge_pools(world.workers, MeasureDepth::sums);
+    std::vector<PoolProfile> profiles = pool_profiles(pools, world);
+    for (std::size_t i = 0; i < profiles.size(); ++i) {
+      PoolProfile& profile = profiles[i];
+      // These have entries of their own.
+      profile.measure.windows.clear();
+      profile.traces.clear();
+      keep(ProfileEntry{{pools[i].database, pools[i].user},
+                        std::make_shared<const PoolProfile>(std::move(profile))});
+    }
+  }
+
   // ---- console ----
 
   void receive(ConsoleAsked& mail) {
     const ConsolePlan plan = plan_console(mail.query);
-    if (!plan.needs_snapshots) return answer({std::move(mail), {}});
+    if (!plan.needs_snapshots) return answer({std::move(mail), {}, false});
     ask_workers(std::move(mail), plan.parts);
   }
 
-  // Without `asked`, the snapshots are for the history.
-  void ask_workers(std::optional<ConsoleAsked> asked, const SnapshotParts& parts) {
+  // Without `asked`, the snapshots are for the history of the averages, or for the state.
+  void ask_workers(std::optional<ConsoleAsked> asked, const SnapshotParts& parts, bool for_state = false) {
     const std::uint64_t ticket = ++tickets_;
-    questions_[ticket] = {std::move(asked), {}};
+    questions_[ticket] = {std::move(asked), {}, for_state};
     tell_all(SnapshotAsked{ticket, parts});
   }
 
@@ -153,6 +231,7 @@ class ControlEngine {
     if (static_cast<int>(found->second.snapshots.size()) < workers_) return;
     Question question = std::move(found->second);
     questions_.erase(found);
+    if (question.for_state) return keep_profiles(std::move(question.snapshots));
     if (!question.asked) return history_.sample(now_, question.snapshots);
     answer(std::move(question));
   }
@@ -164,7 +243,8 @@ class ControlEngine {
                       .wall_offset = wall_offset_,
                       .started = started_,
                       .history = &history_,
-                      .traces = &traces_};
+                      .traces = &traces_,
+                      .state = &state_};
     ConsoleResult result = answer_console(question.asked->query, question.asked->rights, world);
     bool close = false;
     switch (result.action) {
@@ -204,6 +284,10 @@ class ControlEngine {
   StatsHistory history_;
   std::map<Route, TraceStore> traces_;
   Instant next_sample_;
+
+  State state_;                      // without traces
+  std::map<Route, Instant> traced_;  // the last trace of each pool that was kept
+  Instant next_run_{Instant::min()}, next_profile_;
   bool draining_ = false;
   int drained_workers_ = 0;
 };
@@ -214,6 +298,8 @@ ControlCore::ControlCore(int workers, ControlHost& host, std::shared_ptr<const S
 
 ControlCore::~ControlCore() = default;
 
+void ControlCore::restore(State state) { engine_->restore(std::move(state)); }
+void ControlCore::finish(Instant now) { engine_->finish(now); }
 void ControlCore::begin_turn(Instant now) { engine_->begin_turn(now); }
 void ControlCore::on_mail(ControlMail mail) { engine_->on_mail(std::move(mail)); }
 void ControlCore::reload() { engine_->reload(); }

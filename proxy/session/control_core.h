@@ -20,6 +20,8 @@ class ControlCore {
   ControlCore(const ControlCore&) = delete;
   ControlCore& operator=(const ControlCore&) = delete;
 
+  // Before the first turn: what an earlier process kept.
+  void restore(State state);
   void begin_turn(Instant now);
   void on_mail(ControlMail mail);
   // SIGHUP: reload as the console's RELOAD does.
@@ -30,6 +32,8 @@ class ControlCore {
   Instant next_deadline() const;
   // A drain was asked for and every worker has finished.
   bool drained() const;
+  // After the last turn: what was not kept yet.
+  void finish(Instant now);
 
  private:
   std::unique_ptr<ControlEngine> engine_;

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "pool/state.h"
 #include "proxy/session/host.h"
 
 namespace pgweir {
@@ -21,6 +22,8 @@ class ControlHost {
   virtual Reloaded reload(const Settings& running) = 0;
   // Stop the process: at once, or when all clients are gone.
   virtual void stop(bool drain) = 0;
+  // To be there after a restart; any order.
+  virtual void keep(StateEntry entry) = 0;
   virtual void log(LogLine line) = 0;
 };
 

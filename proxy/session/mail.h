@@ -169,12 +169,18 @@ struct TraceMinute {
   std::vector<std::uint64_t> classes;
 };
 
+// This worker's part of a minute, with its virtual demand: a minute or two after it has passed.
+struct MinuteClosed {
+  Route route;
+  WindowRef minute;
+};
+
 struct Drained {
   WorkerId worker;
 };
 
 using ControlMail =
     std::variant<SlotsWanted, SlotsReturned, SlotMoved, ClientSlotsWanted, ClientSlotsReturned, ConsoleAsked,
-                 SnapshotCut, TraceMinute, Drained, KeysLearned>;
+                 SnapshotCut, TraceMinute, MinuteClosed, Drained, KeysLearned>;
 
 }  // namespace pgweir

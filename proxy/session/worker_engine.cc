@@ -626,6 +626,14 @@ void WorkerEngine::cut_minute(PoolEntry& pool) {
   if (!segment.records.empty())
     host_.post_control(TraceMinute{pool.route, std::move(segment), pool.meter.trace_classes()});
   pool.meter.cut(now_);
+  post_minutes(pool, false);
+}
+
+void WorkerEngine::post_minutes(PoolEntry& pool, bool open_too) {
+  for (WindowRef& minute : pool.meter.take_final(open_too)) {
+    // Nobody needed a server in it: that is what a minute is like of which nothing is known.
+    if (minute->highest_needing > 0) host_.post_control(MinuteClosed{pool.route, std::move(minute)});
+  }
 }
 
 // ---- mail ----
@@ -719,7 +727,13 @@ void WorkerEngine::close_clients_for_drain() {
     client->drain();
     all_gone = all_gone && client->ended_;
   }
-  if (all_gone && !std::exchange(drained_, true)) host_.post_control(Drained{id_});
+  if (!all_gone || std::exchange(drained_, true)) return;
+  // What the last minute was like is not lost.
+  for (auto& [route, pool] : pools_) {
+    cut_minute(*pool);
+    post_minutes(*pool, true);
+  }
+  host_.post_control(Drained{id_});
 }
 
 // ---- snapshots ----

@@ -138,6 +138,7 @@ class WorkerEngine {
   HostMeter& host_meter(const std::string& host);
   std::vector<const Use*> live_uses(const PoolEntry& pool) const;
   void cut_minute(PoolEntry& pool);
+  void post_minutes(PoolEntry& pool, bool open_too);
   PoolSnapshot pool_snapshot(const PoolEntry& pool, const SnapshotParts& parts) const;
   void configure(PoolEntry& pool, const DatabaseSettings& database);
   void hand_to_waiter(const Waiter& waiter, ServerSession& server);
