@@ -58,6 +58,7 @@ class ControlEngine {
  private:
   struct Question {
     std::optional<ConsoleAsked> asked;
+    bool traces = false;
     std::vector<WorkerSnapshot> snapshots;
   };
 
@@ -135,14 +136,14 @@ class ControlEngine {
 
   void receive(ConsoleAsked& mail) {
     const ConsolePlan plan = plan_console(mail.query);
-    if (!plan.needs_snapshots) return answer({std::move(mail), {}});
+    if (!plan.needs_snapshots) return answer({std::move(mail), false, {}});
     ask_workers(std::move(mail), plan.parts);
   }
 
   // Without `asked`, the snapshots are for the history.
   void ask_workers(std::optional<ConsoleAsked> asked, const SnapshotParts& parts) {
     const std::uint64_t ticket = ++tickets_;
-    questions_[ticket] = {std::move(asked), {}};
+    questions_[ticket] = {std::move(asked), parts.traces, {}};
     tell_all(SnapshotAsked{ticket, parts});
   }
 
@@ -154,8 +155,35 @@ class ControlEngine {
     Question question = std::move(found->second);
     questions_.erase(found);
     if (!question.asked) return history_.sample(now_, question.snapshots);
+    // Only what gives advice needs traces, and takes long.
+    if (question.traces) return answer_in_background(std::move(question));
     answer(std::move(question));
   }
+
+  // What the answer is made from, so that another thread can make it.
+  struct Desk {
+    Question question;
+    std::shared_ptr<const Settings> settings;
+    StatsHistory history;
+    std::map<Route, TraceStore> traces;
+  };
+
+  void answer_in_background(Question question) {
+    auto desk = std::make_shared<Desk>(Desk{std::move(question), settings_, history_, traces_});
+    host_.in_background([desk = std::move(desk), now = now_, started = started_, wall = wall_offset_] {
+      const ConsoleAsked& asked = *desk->question.asked;
+      const World world{.settings = *desk->settings,
+                        .workers = std::move(desk->question.snapshots),
+                        .now = now,
+                        .wall_offset = wall,
+                        .started = started,
+                        .history = &desk->history,
+                        .traces = &desk->traces};
+      ConsoleResult result = answer_console(asked.query, asked.rights, world);
+      return ConsoleComputed{asked.worker, {asked.client, std::move(result.bytes), false}};
+    });
+  }
+  void receive(ConsoleComputed& mail) { host_.post(mail.worker, std::move(mail.answer)); }
 
   void answer(Question question) {
     const World world{.settings = *settings_,

@@ -169,12 +169,18 @@ struct TraceMinute {
   std::vector<std::uint64_t> classes;
 };
 
+// What was answered in the background.
+struct ConsoleComputed {
+  WorkerId worker;
+  ConsoleAnswered answer;
+};
+
 struct Drained {
   WorkerId worker;
 };
 
 using ControlMail =
     std::variant<SlotsWanted, SlotsReturned, SlotMoved, ClientSlotsWanted, ClientSlotsReturned, ConsoleAsked,
-                 SnapshotCut, TraceMinute, Drained, KeysLearned>;
+                 SnapshotCut, ConsoleComputed, TraceMinute, Drained, KeysLearned>;
 
 }  // namespace pgweir
