@@ -153,6 +153,14 @@ constexpr Command commands[] = {
      .columns = queries_columns,
      .doc = "What each kind of query costs: those that took the most time first, at most 100 of a pool, and "
             "the rest together. Queries that differ only in their values are of one kind."},
+    {.words = "SHOW HOLDERS",
+     .privilege = stats,
+     .needs = SnapshotNeeds::connections,
+     .tag = "SHOW",
+     .run = show_holders,
+     .columns = holders_columns,
+     .doc = "Who holds a server now, and what for: first those that are idle in a transaction, the longest "
+            "first, then those whose query runs."},
     {.words = "SHOW PREPARED_STATEMENTS",
      .privilege = admin,
      .needs = SnapshotNeeds::statements,

@@ -64,6 +64,10 @@ std::vector<ColumnInfo> prepared_statements_columns();
 CommandOutcome show_queries(CommandCall& call);
 std::vector<ColumnInfo> queries_columns();
 
+// show_holders.cc
+CommandOutcome show_holders(CommandCall& call);
+std::vector<ColumnInfo> holders_columns();
+
 // show_pins.cc
 CommandOutcome show_pins(CommandCall& call);
 std::vector<ColumnInfo> pins_columns();

@@ -3,6 +3,7 @@
 // Values only: nothing in here refers to a live object.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -118,6 +119,14 @@ struct ClientSnapshot {
   std::size_t prepared_statements = 0;
 };
 
+// What a server's client does with it now.
+struct HolderSnapshot {
+  bool idle_in_transaction = false;  // else PostgreSQL executes
+  Duration in_state{};               // for so long
+  Duration held{};                   // since the client has it
+  std::string query;                 // class of the latest query that ended, or of the one that runs
+};
+
 struct ServerSnapshot {
   std::uint64_t id = 0;
   std::uint64_t link = 0;  // id of the client, 0 without one
@@ -130,6 +139,7 @@ struct ServerSnapshot {
   bool close_needed = false;
   bool pinned = false;  // its client keeps it, whatever it says, because its ledger is uncertain
   std::size_t prepared_statements = 0;
+  std::optional<HolderSnapshot> holder{};  // while a query runs, or a transaction is open
 };
 
 // A server that its client keeps because of what it has left there.

@@ -435,7 +435,7 @@ void ServerSession::ready(char status) {
     replay_.ready();
   }
   ++request_;
-  const std::uint64_t query_class = batches_.finished();
+  const std::uint64_t query_class = last_query_ = batches_.finished();
   const Duration query = pool_.meter.query_finished(use_, in_transaction(), engine_.now(), query_class);
   // A use waits once, before its first query.
   if (client_ != nullptr) pool_.queries.record(query_class, query, std::exchange(first_wait_, {}));
@@ -956,6 +956,14 @@ ServerSnapshot ServerSession::snapshot() const {
   result.close_needed = state_ == ServerState::closing;
   result.pinned = ledger_.uncertain() || session_.pins().any();
   result.prepared_statements = statements_.size();
+  const bool idle = use_.state == Use::State::idle_in_transaction;
+  if (idle || use_.state == Use::State::executing) {
+    const std::uint64_t query = idle ? last_query_ : batches_.oldest();
+    result.holder = {.idle_in_transaction = idle,
+                     .in_state = engine_.now() - use_.state_since,
+                     .held = engine_.now() - use_.served,
+                     .query = pool_.queries.text_of(query)};
+  }
   return result;
 }
 

@@ -165,6 +165,7 @@ class ServerSession final : public Connection {
   ServerState state_ = ServerState::login;
   Framer framer_;
   QueryBatches batches_;
+  std::uint64_t last_query_ = 0;  // class of the latest that ended
   Duration first_wait_{};  // of the present link, until its first query has ended
   Ledger ledger_;
   Verdict verdict_;

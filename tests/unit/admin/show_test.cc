@@ -192,6 +192,7 @@ TEST_CASE("show: every value that is not text is a number, and no integer has a 
   workers[0].pools.push_back(measured_pool());
   workers[0].clients.emplace_back();
   workers[0].servers.emplace_back();
+  workers[0].servers.back().holder = HolderSnapshot{.idle_in_transaction = true, .query = "select $"};
   workers[0].pins.emplace_back();
   workers[0].statements.emplace_back();
   workers[0].pools[0].pin_costs[0].pins = 1;
