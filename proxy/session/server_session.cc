@@ -996,6 +996,12 @@ void ServerSession::cut_again() {
   if (cut_->request != request_ && !open) return;  // what was to end has ended
   if (engine_.now() >= cut_->until) return cut_failed();
   engine_.set_timer(*this, engine_.now() + cancel_again);
+  // In COPY PostgreSQL looks at cancels only when data comes.
+  if (ledger_.copy() == CopyMode::in && client_->at_boundary()) {
+    Writer message;
+    write_copy_fail(message, cut_->setting);
+    send_own('f', message.view());
+  }
   if (!running() || cancels_ > 0) return;
   canceled_request_ = 0;
   cancel_running();
