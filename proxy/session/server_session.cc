@@ -1044,7 +1044,8 @@ void ServerSession::end_cut(ClientSession* client) {
     if (cut_->limit == TimeLimit::transaction && in_transaction()) cancel_running();
     return;
   }
-  if (cut_->limit == TimeLimit::transaction && ledger_.needs_sync()) return;
+  // The error may have arrived in part; a Sync is still to be sent.
+  if (in_message_ || ledger_.needs_sync()) return;
   cut_.reset();
   engine_.set_timer(*this, never);
   client_->resume();
