@@ -453,6 +453,7 @@ void ServerSession::ready(char status) {
   ++request_;
   pool_.meter.query_finished(use_, in_transaction(), engine_.now());
   if (status == 'I') failed_for_.reset();
+  if (cut_) cut_->over = cut_->over || status == 'I' || cut_->limit == TimeLimit::query;
   if (client_ != nullptr) {
     client_->query_over(!in_transaction());
     client_->server_takes_more();
@@ -978,11 +979,10 @@ TimeLimit ServerSession::doing() const {
 }
 
 void ServerSession::cut_short(TimeLimit limit, std::string setting, ErrorText error) {
-  if (client_ == nullptr || (cut_ && cut_->limit == TimeLimit::transaction)) return;
+  if (client_ == nullptr || (cut_ && cut_->limit == TimeLimit::transaction && !cut_->over)) return;
   cut_ = Cut{.limit = limit,
              .setting = std::move(setting),
              .error = std::move(error),
-             .request = request_,
              .until = engine_.now() + cut_patience};
   engine_.set_timer(*this, engine_.now() + cancel_again);
   cancel_running();
@@ -991,9 +991,7 @@ void ServerSession::cut_short(TimeLimit limit, std::string setting, ErrorText er
 
 // The cancel may have come before the statement.
 void ServerSession::cut_again() {
-  if (!cut_) return;
-  const bool open = cut_->limit == TimeLimit::transaction && (in_transaction() || ledger_.needs_sync());
-  if (cut_->request != request_ && !open) return;  // what was to end has ended
+  if (!cut_ || cut_->over) return;
   if (engine_.now() >= cut_->until) return cut_failed();
   engine_.set_timer(*this, engine_.now() + cancel_again);
   // In COPY PostgreSQL looks at cancels only when data comes.
@@ -1026,7 +1024,7 @@ void ServerSession::cut_failed() {
 bool ServerSession::cutting() const {
   if (!cut_ || running() || ledger_.needs_sync()) return false;
   // A cancel that is still on its way might hit the client's next request.
-  return cancels_ > 0 || (cut_->limit == TimeLimit::transaction && in_transaction());
+  return cancels_ > 0 || (cut_->limit == TimeLimit::transaction && !cut_->over && in_transaction());
 }
 
 void ServerSession::roll_back() {
@@ -1041,7 +1039,7 @@ void ServerSession::end_cut(ClientSession* client) {
   if (!cut_ || client_ == nullptr || cutting()) return;
   if (running()) {
     // The answer had been on its way; what follows in the pipeline belongs to the same transaction.
-    if (cut_->limit == TimeLimit::transaction && in_transaction()) cancel_running();
+    if (cut_->limit == TimeLimit::transaction && !cut_->over) cancel_running();
     return;
   }
   // The error may have arrived in part; a Sync is still to be sent.

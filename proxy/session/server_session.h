@@ -215,9 +215,9 @@ class ServerSession final : public Connection {
     TimeLimit limit;
     std::string setting;
     ErrorText error;
-    std::uint64_t request;  // that was to be cancelled
-    Instant until;          // when patience ends
-    bool told = false;      // the client has got the error
+    Instant until;      // when patience ends
+    bool told = false;  // the client has got the error
+    bool over = false;  // what was to end has ended; a cancel may still hit what the client asked behind it
   };
   std::optional<Cut> cut_;
   bool fails_on_purpose_ = false;        // one of the present questions is to fail
