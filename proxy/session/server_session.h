@@ -54,7 +54,8 @@ class ServerSession final : public Connection {
   bool in_transaction() const { return transaction_ != 'I'; }
   bool running() const { return !ledger_.empty(); }
   const Ledger& ledger() const { return ledger_; }
-  bool transaction_failed() const { return transaction_ == 'E'; }
+  // Or about to be, since pgweir has asked for it.
+  bool transaction_failed() const { return transaction_ == 'E' || fails_on_purpose_; }
   // Its client owes and is owed nothing; only what it has left in the session keeps it here.
   bool only_pinned() const { return ledger_.settled() && !in_transaction() && !in_message_; }
   StateKinds pins() const { return session_.pins(); }
