@@ -782,7 +782,10 @@ void ToySession::refuse_next(Bytes code) {
 void ToySession::fail_block(bool at_rest) {
   if (block_ == Block::open) state_.roll_back();
   block_ = Block::failed;
-  if (at_rest) portals_.clear();
+  if (!at_rest) return;
+  portals_.clear();
+  // The client was told by the proxy when it happened.
+  for (auto& [name, value] : reported_) value = state_.settings().at(name);
 }
 
 bool ToySession::next_is_silent() const {
