@@ -451,10 +451,12 @@ void ServerSession::ready(char status) {
     replay_.ready();
   }
   ++request_;
-  pool_.meter.query_finished(use_, in_transaction(), engine_.now());
+  const Duration query = pool_.meter.query_finished(use_, in_transaction(), engine_.now());
   if (status == 'I') failed_for_.reset();
   if (cut_) cut_->over = cut_->over || status == 'I' || cut_->limit == TimeLimit::query;
   if (client_ != nullptr) {
+    // A use waits once, before its first query.
+    pool_.queries.record(batches_.finished(), query, std::exchange(first_wait_, {}));
     client_->query_over(!in_transaction());
     client_->server_takes_more();
   }
@@ -515,6 +517,7 @@ void ServerSession::look_for_rest() {
 void ServerSession::join(ClientSession& client, const Use& use) {
   client_ = &client;
   use_ = use;
+  first_wait_ = use.wait;
   state_ = ServerState::active;
   told_fatal_ = rolled_back_ = delivering_ = false;
   ++request_;
@@ -758,6 +761,7 @@ void ServerSession::start_query(char type) {
   if (!batch_open_) {
     requested_ = engine_.now();
     pool_.meter.query_started(use_, engine_.now());
+    batches_.begun();
   }
   batch_open_ = extended;
 }
@@ -789,6 +793,7 @@ void ServerSession::unlink() {
   fails_on_purpose_ = false;
   framer_.gather(&gathered);
   batch_open_ = false;
+  batches_.clear();
   ++request_;
   engine_.set_reading(*this, true);
 }
