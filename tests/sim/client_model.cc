@@ -96,6 +96,9 @@ void ClientModel::advance(const Message& message) {
   if (message.type == 'C' && rules_.transaction > Duration::zero() && session_.status() == 'T' &&
       message.body.starts_with("ROLLBACK"))
     session_.fail_block(false);
+  // A transaction that may have been cut has no server, and what is said in it has to wait for one.
+  const bool cut =
+      message.type == 'E' && !fatal && rules_.transaction > Duration::zero() && session_.status() != 'I';
   const bool limited = message.type == 'E' && past_limit(code, error_field(message.body, 'M'));
   if (limited) ++checks_.counts.limits;
   while (expected_.empty()) {
@@ -105,7 +108,9 @@ void ClientModel::advance(const Message& message) {
       return collect(true);
     }
     // Instead of what the transaction was to do next.
-    if (limited && code == "25P04" && session_.has_input() && !session_.skipping() && !session_.in_query()) {
+    const bool waited = cut && refusable(code);
+    if (((limited && code == "25P04") || waited) && session_.has_input() && !session_.skipping() &&
+        !session_.in_query()) {
       session_.refuse_next(code);
       return collect(true);
     }
