@@ -327,6 +327,33 @@ TEST_CASE("a server that does not roll back in time is closed, and the client is
   CHECK(stage.closed(client));
 }
 
+TEST_CASE("who leaves a batch without Sync is waited for, and then closed; the server is kept") {
+  Stage stage(transaction_5s);
+  const ConnId client = stage.client();
+  Writer batch;
+  batch.begin('P').cstring("").cstring("insert into t values (1)").u16(0).end();
+  batch.begin('B').cstring("").cstring("").u16(0).u16(0).u16(0).end();
+  batch.begin('E').cstring("").u32(0).end();
+  batch.begin('H').end();
+  stage.say(client, batch.view());
+  Writer answers;
+  answers.begin('1').end();
+  answers.begin('2').end();
+  write_command_complete(answers, "INSERT 0 1");
+  stage.say(stage.server(), answers.view());
+  stage.wait(5s);
+  stage.written(client);
+  for (int i = 0; i < 9; ++i) stage.wait(500ms);
+  CHECK_FALSE(stage.closed(client));
+  stage.written(stage.server());
+  stage.wait(500ms);
+  CHECK(stage.closed(client));
+  CHECK(contains(stage.written(client), "C25P04"));
+  CHECK_FALSE(stage.closed(stage.server()));
+  CHECK(contains(stage.written(stage.server()), "ROLLBACK"));
+  CHECK(stage.counted("cancel_ignored") == 0);
+}
+
 TEST_CASE("whoever is idle is closed to the moment, counted from the last sign of life") {
   Stage stage([](PoolSettings& pool) {
     pool.client_idle_timeout = 7s;
