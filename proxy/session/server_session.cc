@@ -451,12 +451,13 @@ void ServerSession::ready(char status) {
     replay_.ready();
   }
   ++request_;
-  const Duration query = pool_.meter.query_finished(use_, in_transaction(), engine_.now());
+  const std::uint64_t query_class = batches_.finished();
+  const Duration query = pool_.meter.query_finished(use_, in_transaction(), engine_.now(), query_class);
   if (status == 'I') failed_for_.reset();
   if (cut_) cut_->over = cut_->over || status == 'I' || cut_->limit == TimeLimit::query;
   if (client_ != nullptr) {
     // A use waits once, before its first query.
-    pool_.queries.record(batches_.finished(), query, std::exchange(first_wait_, {}));
+    pool_.queries.record(query_class, query, std::exchange(first_wait_, {}));
     client_->query_over(!in_transaction());
     client_->server_takes_more();
   }
