@@ -79,6 +79,11 @@ struct PoolSettings {
   int max_user_connections = 0;
   int max_client_conn = 0;
   Duration query_wait_timeout{};
+  Duration query_wait_notify{};
+  Duration query_timeout{};
+  Duration transaction_timeout{};
+  Duration idle_transaction_timeout{};
+  Duration client_idle_timeout{};
   Duration server_idle_timeout{};
   Duration server_lifetime{};
   Duration server_connect_timeout{};
@@ -100,6 +105,7 @@ struct DatabaseSettings {
   std::string password;
   std::optional<int> pool_size, min_pool_size, reserve_pool_size, max_db_connections;
   std::optional<Duration> query_wait_timeout, server_lifetime;
+  std::optional<Duration> query_timeout, transaction_timeout, idle_transaction_timeout, client_idle_timeout;
   std::optional<PoolMode> pool_mode;
   std::optional<StatePolicy> session_state;
   StatePolicies session_state_of;
@@ -110,6 +116,7 @@ struct UserSettings {
   std::string password;  // plain, SCRAM-SHA-256$... or md5...; empty: this user cannot log in by password
   std::optional<int> pool_size, max_user_connections;
   std::optional<Duration> query_wait_timeout;
+  std::optional<Duration> query_timeout, transaction_timeout, idle_transaction_timeout, client_idle_timeout;
   std::optional<PoolMode> pool_mode;
   std::optional<StatePolicy> session_state;
   StatePolicies session_state_of;
@@ -159,6 +166,13 @@ struct Settings {
     return found == users.end() ? nullptr : &found->second;
   }
 
+  // A time that a user and a database may have their own value of: the user's counts first.
+  Duration time_of(Duration PoolSettings::*general, std::optional<Duration> DatabaseSettings::*of_database,
+                   std::optional<Duration> UserSettings::*of_user, const DatabaseSettings& database,
+                   const UserSettings* user) const {
+    if (user != nullptr && user->*of_user) return *(user->*of_user);
+    return (database.*of_database).value_or(pool.*general);
+  }
   PoolMode mode_of(const DatabaseSettings* database, const UserSettings* user) const {
     if (user != nullptr && user->pool_mode) return *user->pool_mode;
     if (database != nullptr && database->pool_mode) return *database->pool_mode;

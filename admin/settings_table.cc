@@ -266,6 +266,23 @@ std::vector<Setting> make_table() {
               "How many clients may be connected. Others are refused."),
       duration("pool", "query_wait_timeout", 120s, "no limit", field<&S::pool, &P::query_wait_timeout>(),
                "How long a request may wait for a server before it fails; the client stays connected."),
+      duration("pool", "query_wait_notify", 5s, "no notice", field<&S::pool, &P::query_wait_notify>(),
+               "A client that has waited for a server for this long gets a NOTICE that says so."),
+      duration("pool", "query_timeout", 0s, "no limit", field<&S::pool, &P::query_timeout>(),
+               "How long a query may run on its server, the wait for one not included. Then it is cancelled; "
+               "the client gets the error 57014 and stays connected. Only if the cancel does not help are "
+               "client and server disconnected."),
+      duration("pool", "transaction_timeout", 0s, "no limit", field<&S::pool, &P::transaction_timeout>(),
+               "How long a transaction may last, from BEGIN or its first statement. Then what it runs is "
+               "cancelled and it is rolled back; the client gets the error 25P04 and stays connected, in a "
+               "failed transaction that it has to end."),
+      duration(
+          "pool", "idle_transaction_timeout", 0s, "no limit", field<&S::pool, &P::idle_transaction_timeout>(),
+          "How long a client may do nothing in an open transaction. Then the client is disconnected with "
+          "the error 25P03 and the transaction is rolled back."),
+      duration("pool", "client_idle_timeout", 0s, "no limit", field<&S::pool, &P::client_idle_timeout>(),
+               "How long a client may do nothing outside of a transaction. Then it is disconnected with the "
+               "error 57P05. Clients that listen for notifications are left alone."),
       duration("pool", "server_idle_timeout", 600s, "no limit", field<&S::pool, &P::server_idle_timeout>(),
                "A server that nobody used for this long is closed."),
       duration("pool", "server_lifetime", 3600s, "no limit", field<&S::pool, &P::server_lifetime>(),
@@ -353,6 +370,14 @@ std::vector<Setting> make_table() {
            "How many servers all pools of this database may have together.");
   database("query_wait_timeout", "query_wait_timeout", field<&D::query_wait_timeout>(),
            "As pool.query_wait_timeout, for clients of this database.");
+  database("query_timeout", "query_timeout", field<&D::query_timeout>(),
+           "As pool.query_timeout, for clients of this database.");
+  database("transaction_timeout", "transaction_timeout", field<&D::transaction_timeout>(),
+           "As pool.transaction_timeout, for clients of this database.");
+  database("idle_transaction_timeout", "idle_transaction_timeout", field<&D::idle_transaction_timeout>(),
+           "As pool.idle_transaction_timeout, for clients of this database.");
+  database("client_idle_timeout", "client_idle_timeout", field<&D::client_idle_timeout>(),
+           "As pool.client_idle_timeout, for clients of this database.");
   database("server_lifetime", "server_lifetime", field<&D::server_lifetime>(),
            "As pool.server_lifetime, for servers of this database.");
   database("pool_mode", "pool_mode", field<&D::pool_mode>(), "As pool.pool_mode, for this database.");
@@ -373,6 +398,14 @@ std::vector<Setting> make_table() {
        "How many servers all pools of this user may have together.");
   user("query_wait_timeout", "query_wait_timeout", field<&U::query_wait_timeout>(),
        "As pool.query_wait_timeout, for clients of this user.");
+  user("query_timeout", "query_timeout", field<&U::query_timeout>(),
+       "As pool.query_timeout, for clients of this user.");
+  user("transaction_timeout", "transaction_timeout", field<&U::transaction_timeout>(),
+       "As pool.transaction_timeout, for clients of this user.");
+  user("idle_transaction_timeout", "idle_transaction_timeout", field<&U::idle_transaction_timeout>(),
+       "As pool.idle_transaction_timeout, for clients of this user.");
+  user("client_idle_timeout", "client_idle_timeout", field<&U::client_idle_timeout>(),
+       "As pool.client_idle_timeout, for clients of this user.");
   user("pool_mode", "pool_mode", field<&U::pool_mode>(), "As pool.pool_mode, for this user.");
   user("session_state", "session_state", field<&U::session_state>(), "As pool.session_state, for this user.");
   pin_policies(

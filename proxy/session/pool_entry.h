@@ -14,6 +14,7 @@
 #include "pool/session_use.h"
 #include "pool/shard.h"
 #include "protocol/parameters.h"
+#include "proxy/session/client_clock.h"
 #include "proxy/session/host.h"
 #include "proxy/session/host_choice.h"
 #include "proxy/session/refusal.h"
@@ -63,6 +64,8 @@ struct PoolEntry {
   int target_version = 0;
   HostChoice hosts;
   PoolMode mode = PoolMode::transaction;
+  TimeLimitLists limits{};
+  int limit_timers = 0;  // of these lists, in the engine's heap
   bool late_begin = false;
   std::array<StatePolicy, state_kinds.size()> policies{};
 

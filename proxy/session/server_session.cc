@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "admin/duration.h"
 #include "admin/setting.h"
 #include "protocol/backend.h"
 #include "protocol/frontend.h"
@@ -20,6 +21,8 @@ namespace {
 constexpr Duration abandon_patience = std::chrono::seconds(5);
 // After how long a cancel that has not helped is repeated meanwhile.
 constexpr Duration cancel_again = std::chrono::milliseconds(500);
+// How long cancels are tried, and a client is waited for, after a time limit.
+constexpr Duration cut_patience = std::chrono::seconds(5);
 // How long a server may take to close after Terminate; its slot is kept for as long.
 constexpr Duration terminate_patience = std::chrono::seconds(2);
 // The largest message from a server that is gathered in memory.
@@ -265,7 +268,9 @@ void ServerSession::on_bytes(Bytes bytes) {
     }
     return;
   }
-  if (client_ != nullptr && client_->out().above_high()) engine_.set_reading(*this, false);
+  if (client_ == nullptr) return;
+  client_->keep_time();
+  if (client_->out().above_high()) engine_.set_reading(*this, false);
 }
 
 void ServerSession::serve(const Piece& piece) {
@@ -349,6 +354,15 @@ void ServerSession::deliver(const Piece& piece) {
 
 void ServerSession::deliver_error(const Piece& piece) {
   const ErrorFields fields = read_error_fields(piece.body);
+  if (cut_ && fields.sqlstate == "57014" && fields.severity == "ERROR") {
+    replay_.stop();
+    cut_->told = true;
+    return client_->told_error(cut_->error);
+  }
+  if (failed_for_ && fields.sqlstate == "25P02") {
+    replay_.stop();
+    return client_->told_error(*std::exchange(failed_for_, {}));
+  }
   const ErrorText* const error = statements_.instead(verdict_.sequence);
   if (error != nullptr && fields.severity == "ERROR") {
     replay_.stop();
@@ -394,6 +408,7 @@ void ServerSession::parameter_changed(Bytes body) {
   const std::string before = present == nullptr ? std::string() : *present;
   parameters_ = engine_.parameters().with(parameters_, status->name, status->value);
   if (delivering_) client_->parameter_changed(status->name, status->value);
+  if (own_ == Own::roll_back && client_ != nullptr) client_->parameter_corrected(status->name, status->value);
   if (status->name == "in_hot_standby") doubt_role();
   if (status->name == read_only_parameter) doubt_read_only(before, status->value);
 }
@@ -404,7 +419,8 @@ void ServerSession::error_reported(Bytes body) {
   if (client_ == nullptr && ledger_.uncertain()) return condemn(CloseReason::copy_uncertain, {});
   const bool fatal = fields.severity == "FATAL" || fields.severity == "PANIC";
   const bool own = own_ != Own::nothing && verdict_.sequence <= own_until_;
-  if (own && verdict_.action == Verdict::Action::swallow) own_error_ = error_text(body);
+  const bool expected = fails_on_purpose_ && fields.sqlstate == "3B001";
+  if (own && verdict_.action == Verdict::Action::swallow && !expected) own_error_ = error_text(body);
   // read_only_sql_transaction: where the client has not asked for that, the server has changed.
   const SessionAttrs wanted = pool_.hosts.wanted();
   if (fields.sqlstate == "25006" && (wanted == SessionAttrs::primary || wanted == SessionAttrs::read_write))
@@ -437,11 +453,18 @@ void ServerSession::ready(char status) {
   ++request_;
   const std::uint64_t query_class = last_query_ = batches_.finished();
   const Duration query = pool_.meter.query_finished(use_, in_transaction(), engine_.now(), query_class);
-  // A use waits once, before its first query.
-  if (client_ != nullptr) pool_.queries.record(query_class, query, std::exchange(first_wait_, {}));
-  if (client_ != nullptr) client_->server_takes_more();
+  if (status == 'I') failed_for_.reset();
+  if (cut_) cut_->over = cut_->over || status == 'I' || cut_->limit == TimeLimit::query;
+  if (client_ != nullptr) {
+    // A use waits once, before its first query.
+    pool_.queries.record(query_class, query, std::exchange(first_wait_, {}));
+    client_->query_over(!in_transaction());
+    client_->server_takes_more();
+  }
   if (client_ != nullptr && !running()) client_->answered();
+  ClientSession* const client = client_;
   look_for_rest();
+  end_cut(client);
 }
 
 void ServerSession::look_for_rest() {
@@ -450,6 +473,10 @@ void ServerSession::look_for_rest() {
   if (end_preparing()) return;
   if (!ledger_.settled() || in_message_) return;
   if (client_ != nullptr) {
+    if (cutting()) {
+      if (in_transaction() && cancels_ == 0 && client_->at_boundary()) roll_back();
+      if (in_transaction()) return;
+    }
     if ((in_transaction() && !planted(Bug::release_too_early)) || !client_->at_boundary()) return;
     if (statements_.holds_server()) return;
     if (session_.due() && cancels_ > 0) return;  // the cancel might hit the question
@@ -544,6 +571,7 @@ void ServerSession::own_query(Bytes sql) {
 void ServerSession::own_answered() {
   if (ledger_.front_sequence() <= own_until_) return;
   const Own done = std::exchange(own_, Own::nothing);
+  fails_on_purpose_ = false;
   framer_.gather(&gathered);
   if (const auto error = std::exchange(own_error_, {})) {
     own_ = done;
@@ -563,6 +591,12 @@ void ServerSession::own_answered() {
     case Own::role:
       role_answered();
       break;
+    case Own::roll_back:
+      if (client_ == nullptr || in_transaction()) return condemn(CloseReason::abandon_failed, {});
+      client_->transaction_cut(cut_->told ? std::nullopt : std::optional(cut_->error));
+      cut_.reset();
+      engine_.set_timer(*this, never);
+      break;
     case Own::nothing:
       break;
   }
@@ -570,7 +604,7 @@ void ServerSession::own_answered() {
   if (std::exchange(cancel_later_, false)) cancel_running();
   if (client != nullptr && !running()) client->answered();
   look_for_rest();
-  if ((done != Own::inspect && done != Own::role) || client == nullptr) return;
+  if ((done != Own::inspect && done != Own::role && done != Own::roll_back) || client == nullptr) return;
   // What came meanwhile has waited for this.
   const bool same = client->parameters() == parameters_ && client->settings() == settings_;
   if (client == client_ && !same) synchronise(*client);
@@ -589,6 +623,8 @@ void ServerSession::own_failed(const ErrorText& error) {
     case Own::clean:
     case Own::role:
       return condemn(CloseReason::check_failed, error);
+    case Own::roll_back:
+      return condemn(CloseReason::abandon_failed, error);
     case Own::nothing:
       return;
   }
@@ -702,6 +738,14 @@ void ServerSession::begin_transaction() {
   own_until_ = send_own('Q', message.view());
 }
 
+void ServerSession::begin_failed_transaction(std::optional<ErrorText> why) {
+  failed_for_ = std::move(why);
+  fails_on_purpose_ = true;
+  own_ = Own::synchronise;
+  own_query("BEGIN");
+  own_query("ROLLBACK TO SAVEPOINT pgweir_transaction_timeout");
+}
+
 void ServerSession::refuse_query(ErrorText error) {
   statements_.provoke(std::move(error));
   Writer sync;
@@ -745,6 +789,9 @@ void ServerSession::unlink() {
   replay_.stop();
   own_ = Own::nothing;
   own_error_.reset();
+  cut_.reset();
+  failed_for_.reset();
+  fails_on_purpose_ = false;
   framer_.gather(&gathered);
   batch_open_ = false;
   batches_.clear();
@@ -828,9 +875,10 @@ void ServerSession::on_timer() {
       pool_.shard.closed_busy();
       engine_.touch(pool_);
       return engine_.end(*this);
+    case ServerState::active:
+      return cut_again();
     case ServerState::login:
     case ServerState::idle:
-    case ServerState::active:
       return;
   }
 }
@@ -922,7 +970,89 @@ void ServerSession::cancel_carried(bool sent, bool settled) {
     return condemn(
         CloseReason::cancel_unsettled,
         refusal_text(Refusal::server_lost, "a cancel request to the server was not settled in time"));
+  ClientSession* const client = client_;
   look_for_rest();
+  end_cut(client);
+}
+
+// ---- time limits ----
+
+TimeLimit ServerSession::doing() const {
+  if (own_ != Own::nothing && own_ != Own::synchronise)
+    return own_ == Own::roll_back ? TimeLimit::idle_transaction : TimeLimit::client_idle;
+  if (running()) return TimeLimit::query;
+  return in_transaction() || ledger_.needs_sync() ? TimeLimit::idle_transaction : TimeLimit::client_idle;
+}
+
+void ServerSession::cut_short(TimeLimit limit, std::string setting, ErrorText error) {
+  if (client_ == nullptr || (cut_ && cut_->limit == TimeLimit::transaction && !cut_->over)) return;
+  cut_ = Cut{.limit = limit,
+             .setting = std::move(setting),
+             .error = std::move(error),
+             .until = engine_.now() + cut_patience};
+  engine_.set_timer(*this, engine_.now() + cancel_again);
+  cancel_running();
+  look_for_rest();
+}
+
+// The cancel may have come before the statement.
+void ServerSession::cut_again() {
+  if (!cut_ || cut_->over) return;
+  if (engine_.now() >= cut_->until) return cut_failed();
+  engine_.set_timer(*this, engine_.now() + cancel_again);
+  // In COPY PostgreSQL looks at cancels only when data comes.
+  if (ledger_.copy() == CopyMode::in && client_->at_boundary()) {
+    Writer message;
+    write_copy_fail(message, cut_->setting);
+    send_own('f', message.view());
+  }
+  if (!running() || cancels_ > 0) return;
+  canceled_request_ = 0;
+  cancel_running();
+}
+
+void ServerSession::cut_failed() {
+  ErrorText error = cut_->error;
+  const std::string tried = format_duration(cut_patience);
+  // It is not the server's fault when it waits for the rest of what the client has begun to ask.
+  if (!running() && own_ == Own::nothing) {
+    error.message = "terminating connection due to " + cut_->setting + ": its transaction is not at rest";
+    error.detail = "The client was waited for, for " + tried + ".";
+    return client_->refuse(*error.refusal, error);
+  }
+  error.message = "terminating connection due to " + cut_->setting + ": the cancel did not help";
+  error.detail =
+      "Backend pid " + std::to_string(backend_pid_) + " ran on for " + tried + " while it was cancelled.";
+  condemn(CloseReason::cancel_ignored, error);
+}
+
+// Between the end of what was cut short and the time when the client may go on.
+bool ServerSession::cutting() const {
+  if (!cut_ || running() || ledger_.needs_sync()) return false;
+  // A cancel that is still on its way might hit the client's next request.
+  return cancels_ > 0 || (cut_->limit == TimeLimit::transaction && !cut_->over && in_transaction());
+}
+
+void ServerSession::roll_back() {
+  if (own_ != Own::nothing) return;
+  own_ = Own::roll_back;
+  own_query("ROLLBACK");
+}
+
+// Looks whether what was cut short has come to its end, and the cancels have, too.
+void ServerSession::end_cut(ClientSession* client) {
+  if (client != nullptr && client_ == nullptr) return client->resume();
+  if (!cut_ || client_ == nullptr || cutting()) return;
+  if (running()) {
+    // The answer had been on its way; what follows in the pipeline belongs to the same transaction.
+    if (cut_->limit == TimeLimit::transaction && !cut_->over) cancel_running();
+    return;
+  }
+  // The error may have arrived in part; a Sync is still to be sent.
+  if (in_message_ || ledger_.needs_sync()) return;
+  cut_.reset();
+  engine_.set_timer(*this, never);
+  client_->resume();
 }
 
 AdoptServer ServerSession::pack(Transport transport) const {

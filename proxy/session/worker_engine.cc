@@ -84,6 +84,7 @@ void WorkerEngine::begin_turn(Instant now) {
     connection->timer_ = never;
     connection->on_timer();
   }
+  look_at_limits();
   if (now >= pools_deadline_) {
     pools_deadline_ = never;
     for (auto& [route, pool] : pools_) touch(*pool);
@@ -124,7 +125,34 @@ void WorkerEngine::flush() {
 }
 
 Instant WorkerEngine::next_deadline() const {
-  return timers_.empty() ? pools_deadline_ : std::min(pools_deadline_, timers_.top().at);
+  Instant at = pools_deadline_;
+  if (!timers_.empty()) at = std::min(at, timers_.top().at);
+  if (!limit_timers_.empty()) at = std::min(at, limit_timers_.top().at);
+  return at;
+}
+
+void WorkerEngine::look_at_limits() {
+  while (!limit_timers_.empty() && limit_timers_.top().at <= now_) {
+    const LimitTimer timer = limit_timers_.top();
+    limit_timers_.pop();
+    --timer.pool->limit_timers;
+    touch(*timer.pool);
+    DeadlineList& list = timer.pool->limits[static_cast<std::size_t>(timer.limit)];
+    if (!list.timer_came(timer.at)) continue;
+    while (const DeadlineList::Member* const late = list.expired(now_)) {
+      if (ClientSession* const client = find_client(late->owner)) client->time_over(timer.limit);
+    }
+    arm_limits(*timer.pool);
+  }
+}
+
+void WorkerEngine::arm_limits(PoolEntry& pool) {
+  for (std::size_t i = 0; i < time_limits; ++i) {
+    const Instant at = planted(Bug::forget_limit_timer) ? never : pool.limits[i].arm();
+    if (at == never) continue;
+    limit_timers_.push({at, &pool, static_cast<TimeLimit>(i)});
+    ++pool.limit_timers;
+  }
 }
 
 // ---- connections ----
@@ -353,17 +381,34 @@ void WorkerEngine::configure(PoolEntry& pool, const DatabaseSettings& database) 
   const UserSettings* const user = settings_->find_user(pool.route.user);
   const int size = pool_size(database, pool.route.user);
   const auto hosts = placement(pool.route, size, workers_);
-  Duration wait_timeout = database.query_wait_timeout.value_or(defaults.query_wait_timeout);
-  if (user != nullptr && user->query_wait_timeout) wait_timeout = *user->query_wait_timeout;
-  pool.shard.set_limits({.size = size,
-                         .reserve = database.reserve_pool_size.value_or(defaults.reserve_pool_size),
-                         .min = part_of(database.min_pool_size.value_or(defaults.min_pool_size), hosts, id_),
-                         .shared = hosts.size() > 1,
-                         .reserve_timeout = defaults.reserve_pool_timeout,
-                         .idle_timeout = defaults.server_idle_timeout,
-                         .lifetime = database.server_lifetime.value_or(defaults.server_lifetime),
-                         .login_retry = defaults.server_login_retry,
-                         .wait_timeout = wait_timeout});
+  using P = PoolSettings;
+  using D = DatabaseSettings;
+  using U = UserSettings;
+  const auto time = [&](auto general, auto of_database, auto of_user) {
+    return settings_->time_of(general, of_database, of_user, database, user);
+  };
+  pool.shard.set_limits(
+      {.size = size,
+       .reserve = database.reserve_pool_size.value_or(defaults.reserve_pool_size),
+       .min = part_of(database.min_pool_size.value_or(defaults.min_pool_size), hosts, id_),
+       .shared = hosts.size() > 1,
+       .reserve_timeout = defaults.reserve_pool_timeout,
+       .idle_timeout = defaults.server_idle_timeout,
+       .lifetime = database.server_lifetime.value_or(defaults.server_lifetime),
+       .login_retry = defaults.server_login_retry,
+       .wait_timeout = time(&P::query_wait_timeout, &D::query_wait_timeout, &U::query_wait_timeout)});
+  const auto limit = [&](TimeLimit which, Duration span) {
+    pool.limits[static_cast<std::size_t>(which)].set_limit(span);
+  };
+  limit(TimeLimit::query, time(&P::query_timeout, &D::query_timeout, &U::query_timeout));
+  limit(TimeLimit::transaction,
+        time(&P::transaction_timeout, &D::transaction_timeout, &U::transaction_timeout));
+  limit(TimeLimit::idle_transaction,
+        time(&P::idle_transaction_timeout, &D::idle_transaction_timeout, &U::idle_transaction_timeout));
+  limit(TimeLimit::client_idle,
+        time(&P::client_idle_timeout, &D::client_idle_timeout, &U::client_idle_timeout));
+  limit(TimeLimit::wait_notify, defaults.query_wait_notify);
+  arm_limits(pool);
   pool.mode = settings_->mode_of(&database, user);
   pool.late_begin = defaults.late_begin && pool.mode == PoolMode::transaction;
   for (const StateKindRow& it : state_kinds)
@@ -404,7 +449,8 @@ PoolEntry& WorkerEngine::pool_of(const Route& route, const DatabaseSettings& dat
 // they would fill the memory.
 bool WorkerEngine::is_useless(const PoolEntry& pool) {
   return !pool.welcome && !pool.touched && pool.clients == 0 && pool.cancel_dials == 0 &&
-         pool.shard.waiting() == 0 && pool.shard.open() == 0 && pool.shard.slots() == 0;
+         pool.shard.waiting() == 0 && pool.shard.open() == 0 && pool.shard.slots() == 0 &&
+         pool.limit_timers == 0;
 }
 
 void WorkerEngine::touch(PoolEntry& pool) {
@@ -554,6 +600,13 @@ void WorkerEngine::refuse_hopeless(PoolEntry& pool) {
   }
 }
 
+std::string WorkerEngine::crowd(const PoolEntry& pool) {
+  const Shard& shard = pool.shard;
+  return "Pool " + pool.route.database + "/" + pool.route.user + ": " + std::to_string(shard.busy()) +
+         " of " + std::to_string(shard.limits().size) + " servers in use, " + std::to_string(shard.login()) +
+         " being opened, " + std::to_string(shard.waiting()) + " clients waiting";
+}
+
 void WorkerEngine::refuse_expired(PoolEntry& pool) {
   const auto seconds = [](Duration d) {
     const auto tenths = std::chrono::duration_cast<std::chrono::milliseconds>(d).count() / 100;
@@ -561,14 +614,10 @@ void WorkerEngine::refuse_expired(PoolEntry& pool) {
   };
   if (planted(Bug::forget_wait_deadline)) return;
   for (int left = pool.shard.waiting(); left > 0; --left) {
-    const int waiting = pool.shard.waiting();
+    std::string detail = crowd(pool);
     const auto waiter = pool.shard.expired(now_);
     if (!waiter) return;
-    std::string detail = "Pool " + pool.route.database + "/" + pool.route.user + ": " +
-                         std::to_string(pool.shard.busy()) + " of " +
-                         std::to_string(pool.shard.limits().size) + " servers in use, " +
-                         std::to_string(pool.shard.login()) + " being opened, " + std::to_string(waiting) +
-                         " clients waiting, the oldest for " + seconds(now_ - waiter->since) + ".";
+    detail += ", the oldest for " + seconds(now_ - waiter->since) + ".";
     if (pool.failure) detail += " The last attempt to open a connection failed: " + pool.failure->message;
     ClientSession& client = *find_client(waiter->client);
     pool.meter.abandoned(client.use(), GaveUp::timed_out, now_);

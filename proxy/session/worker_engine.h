@@ -102,6 +102,10 @@ class WorkerEngine {
   // A host has said what it is. Connections to it that are of no use any more are closed.
   void role_seen(PoolEntry& pool, const Endpoint& host, ServerRole role);
   int pool_size(const DatabaseSettings& database, const std::string& user) const;
+  // Sees to it that the lists of its limits are looked at in time.
+  void arm_limits(PoolEntry& pool);
+  // How busy the pool is, for those who wait.
+  static std::string crowd(const PoolEntry& pool);
 
   // ---- inputs, from WorkerCore ----
   void begin_turn(Instant now);
@@ -121,6 +125,15 @@ class WorkerEngine {
     friend bool operator>(const Timer& a, const Timer& b) { return a.at > b.at; }
   };
 
+  // The first deadline of a list of a pool.
+  struct LimitTimer {
+    Instant at;
+    PoolEntry* pool;
+    TimeLimit limit;
+    friend bool operator>(const LimitTimer& a, const LimitTimer& b) { return a.at > b.at; }
+  };
+
+  void look_at_limits();
   void return_client_slots(int slots);
   void on_mail(AdoptClient& mail);
   void on_mail(AdoptServer& mail);
@@ -175,6 +188,7 @@ class WorkerEngine {
   std::vector<ConnId> ended_;
   std::vector<std::unique_ptr<ClientLogin>> finished_logins_;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
+  std::priority_queue<LimitTimer, std::vector<LimitTimer>, std::greater<>> limit_timers_;
   Instant pools_deadline_ = never;
 
   struct KeyHolder {
