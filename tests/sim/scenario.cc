@@ -198,8 +198,8 @@ Scenario draw_scenario(const ScenarioWish& wish) {
   settings->pool.server_check_delay = limits.pick<Duration>({0ms, 0ms, 20ms, 30s});
   settings->pool.server_check_query = limits.pick<const char*>({"<empty>", "<empty>", "", "show TimeZone"});
   settings->pool.max_queue = limits.chance(200) ? limits.between(1, 5) : 0;
-  if (limits.chance(100)) settings->pool.max_db_client_connections = limits.between(2, 6);
-  if (limits.chance(100)) settings->pool.max_user_client_connections = limits.between(2, 6);
+  if (limits.chance(40)) settings->pool.max_db_client_connections = limits.between(2, 6);
+  if (limits.chance(40)) settings->pool.max_user_client_connections = limits.between(2, 6);
   for (Reload& reload : scenario.reloads) {
     auto next = std::make_shared<Settings>(*reload.settings);
     next->pool.max_queue = settings->pool.max_queue;
