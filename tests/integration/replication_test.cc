@@ -54,7 +54,8 @@ int shown(const PgweirProcess& pgweir, const std::string& command, const std::st
 // The start of a stream of changes: a PGRES_COPY_BOTH.
 void start_stream(PgConnection& client, const std::string& slot) {
   client.must("CREATE_REPLICATION_SLOT " + slot + " TEMPORARY LOGICAL test_decoding");
-  CHECK(client.exec("START_REPLICATION SLOT " + slot + " LOGICAL 0/0").status() == PGRES_COPY_BOTH);
+  client.send("START_REPLICATION SLOT " + slot + " LOGICAL 0/0");
+  REQUIRE(client.next().status() == PGRES_COPY_BOTH);
 }
 
 // Reads the stream until this comes.
@@ -107,6 +108,7 @@ TEST_CASE("replication: a logical stream in both directions, to its end, and SQL
     CHECK(shown(pgweir, "SHOW SERVERS", "logical") == 1);
 
     REQUIRE(PQputCopyEnd(client.raw(), nullptr) == 1);
+    CHECK(stream_end(client).ok());
     client.finish();
     CHECK(client.value("select pg_backend_pid()") == pid);
     client.must("DROP_REPLICATION_SLOT mirror");
