@@ -35,7 +35,8 @@ enum class SnapshotNeeds : std::uint8_t {
   measures,
   statements,
   pins,
-  applications
+  applications,
+  queries,
 };
 
 struct CommandCall {

@@ -43,6 +43,8 @@ SnapshotParts parts_of(SnapshotNeeds needs) {
       return {.pins = true};
     case SnapshotNeeds::applications:
       return {.applications = true};
+    case SnapshotNeeds::queries:
+      return {.queries = true};
   }
   return {};
 }

@@ -177,8 +177,8 @@ void Meter::query_started(Use& use, Instant now) {
   set_state(use, Use::State::executing, now);
 }
 
-void Meter::query_finished(Use& use, bool in_transaction, Instant now) {
-  if (use.outstanding == 0) return;
+Duration Meter::query_finished(Use& use, bool in_transaction, Instant now) {
+  if (use.outstanding == 0) return {};
   const Duration query = std::max(now - use.query_since, Duration::zero());
   queries_.record(query);
   ++totals_.query_count;
@@ -196,6 +196,7 @@ void Meter::query_finished(Use& use, bool in_transaction, Instant now) {
   use.in_transaction = in_transaction || use.outstanding > 0;
   if (use.outstanding == 0)
     set_state(use, in_transaction ? Use::State::idle_in_transaction : Use::State::other, now);
+  return query;
 }
 
 void Meter::released(Use& use, Instant now) {

@@ -108,8 +108,8 @@ class Meter {
   // The first message of a query, or of a batch that ends in Sync, goes to the server: once for each
   // ReadyForQuery that is to come.
   void query_started(Use& use, Instant now);
-  // ReadyForQuery. `in_transaction`: its status was not 'I'.
-  void query_finished(Use& use, bool in_transaction, Instant now);
+  // ReadyForQuery. `in_transaction`: its status was not 'I'. How long the query took.
+  Duration query_finished(Use& use, bool in_transaction, Instant now);
   // The server is free for others again, or gone; whatever was under way is over.
   void released(Use& use, Instant now);
 

@@ -10,6 +10,7 @@
 #include "pool/ids.h"
 #include "pool/meter.h"
 #include "pool/pin_clock.h"
+#include "pool/query_classes.h"
 #include "pool/session_use.h"
 #include "pool/state_kind.h"
 #include "pool/time.h"
@@ -31,6 +32,7 @@ struct SnapshotParts {
   bool statements = false;
   bool pins = false;
   bool applications = false;  // of the pools
+  bool queries = false;       // of the pools
 
   void add(const SnapshotParts& other) {
     connections |= other.connections;
@@ -38,6 +40,7 @@ struct SnapshotParts {
     statements |= other.statements;
     pins |= other.pins;
     applications |= other.applications;
+    queries |= other.queries;
   }
   friend bool operator==(const SnapshotParts&, const SnapshotParts&) = default;
 };
@@ -75,6 +78,9 @@ struct ApplicationSnapshot {
   ApplicationUse use{};
 };
 
+// Of a pool so many are mailed and shown, those that took the most time.
+inline constexpr std::size_t most_queries_listed = 100;
+
 struct PoolSnapshot {
   std::string database;
   std::string user;
@@ -87,6 +93,7 @@ struct PoolSnapshot {
   PoolSavings savings;
   PinCosts pin_costs{};  // with those of the present pins so far
   std::vector<ApplicationSnapshot> applications;
+  std::vector<QueryClass> queries;  // at most most_queries_listed, and the rest
   PoolMeasure measure;
 };
 

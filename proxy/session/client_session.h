@@ -140,6 +140,7 @@ class ClientSession final : public Connection {
   bool has_come(Bytes bytes) const;
   bool start(Bytes bytes);
   void relay(const Piece& piece);
+  void note_query(const Piece& piece);
   void relay_query(const Piece& piece);
   void note_uses(const Piece& piece);
   bool is_answered_here(Bytes bytes) const;

@@ -9,6 +9,7 @@
 
 #include "pool/meter.h"
 #include "pool/pin_clock.h"
+#include "pool/query_classes.h"
 #include "pool/route.h"
 #include "pool/session_use.h"
 #include "pool/shard.h"
@@ -96,6 +97,7 @@ struct PoolEntry {
 
   PinCosts pin_costs{};          // of pins that have ended; begun ones are counted
   ApplicationUses applications;  // of session mode
+  QueryClasses queries;
 
   int clients = 0;       // logged in
   int canceling = 0;     // servers kept until a cancel is settled

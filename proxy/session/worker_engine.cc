@@ -64,6 +64,7 @@ WorkerEngine::WorkerEngine(WorkerId id, int workers, Host& host, std::shared_ptr
       settings_(std::move(settings)),
       now_(now),
       statements_(hash_key(process_secret)),
+      statement_classes_(hash_key(process_secret)),
       credentials_(std::move(process_secret)) {}
 
 WorkerEngine::~WorkerEngine() {
@@ -843,6 +844,7 @@ PoolSnapshot WorkerEngine::pool_snapshot(const PoolEntry& pool, const SnapshotPa
                       .parses_sent = totals.server_parse_count};
   if (snapshot.replication) return snapshot;
   if (parts.measures) snapshot.measure = pool.meter.measure(now_);
+  if (parts.queries) snapshot.queries = pool.queries.top(most_queries_listed);
   if (parts.applications) {
     for (const auto& [name, use] : pool.applications.named())
       snapshot.applications.push_back({.name = name, .use = use});

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "protocol/statement_classes.h"
 #include "protocol/statements.h"
 #include "proxy/session/connection.h"
 #include "proxy/session/credentials.h"
@@ -42,6 +43,7 @@ class WorkerEngine {
   // The empty set.
   const SharedParameters& no_parameters() const { return no_parameters_; }
   StatementCatalog& statements() { return statements_; }
+  StatementClasses& statement_classes() { return statement_classes_; }
   // Unique in the process.
   std::uint64_t next_statement_id() {
     return ++statement_ids_ * static_cast<std::uint64_t>(workers_) + id_.value;
@@ -161,6 +163,7 @@ class WorkerEngine {
   ParameterCatalog parameters_;
   SharedParameters no_parameters_ = parameters_.intern(Parameters());
   StatementCatalog statements_;
+  StatementClasses statement_classes_;
   std::uint64_t statement_ids_ = 0;
   Credentials credentials_;
 
