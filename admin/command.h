@@ -37,6 +37,7 @@ enum class SnapshotNeeds : std::uint8_t {
   pins,
   applications,
   queries,
+  profiles,  // the measures, with traces and hosts
 };
 
 struct CommandCall {

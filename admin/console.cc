@@ -37,6 +37,8 @@ SnapshotParts parts_of(SnapshotNeeds needs) {
       return {.connections = true};
     case SnapshotNeeds::measures:
       return {.measures = true};
+    case SnapshotNeeds::profiles:
+      return {.measures = true, .queries = true, .traces = true};
     case SnapshotNeeds::statements:
       return {.statements = true};
     case SnapshotNeeds::pins:

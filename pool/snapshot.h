@@ -10,6 +10,7 @@
 #include "pool/ids.h"
 #include "pool/meter.h"
 #include "pool/pin_clock.h"
+#include "pool/profile.h"
 #include "pool/query_classes.h"
 #include "pool/session_use.h"
 #include "pool/state_kind.h"
@@ -33,6 +34,7 @@ struct SnapshotParts {
   bool pins = false;
   bool applications = false;  // of the pools
   bool queries = false;       // of the pools
+  bool traces = false;        // of the pools, and what their hosts showed
 
   void add(const SnapshotParts& other) {
     connections |= other.connections;
@@ -41,6 +43,7 @@ struct SnapshotParts {
     pins |= other.pins;
     applications |= other.applications;
     queries |= other.queries;
+    traces |= other.traces;
   }
   friend bool operator==(const SnapshotParts&, const SnapshotParts&) = default;
 };
@@ -95,6 +98,15 @@ struct PoolSnapshot {
   std::vector<ApplicationSnapshot> applications;
   std::vector<QueryClass> queries;  // at most most_queries_listed, and the rest
   PoolMeasure measure;
+  std::string host;    // a HostSnapshot's name
+  TraceSegment trace;  // of the present minute
+  std::vector<std::uint64_t> trace_classes;
+};
+
+// What a worker saw of a host.
+struct HostSnapshot {
+  std::string name;
+  SpeedEvidence evidence;
 };
 
 struct ClientSnapshot {
@@ -168,6 +180,7 @@ struct EventCount {
 struct WorkerSnapshot {
   WorkerId worker;
   std::vector<PoolSnapshot> pools;
+  std::vector<HostSnapshot> hosts;
   std::vector<ClientSnapshot> clients;
   std::vector<ServerSnapshot> servers;
   std::vector<PinSnapshot> pins;

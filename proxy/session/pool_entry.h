@@ -49,7 +49,8 @@ struct ServerTarget {
 };
 
 struct PoolEntry {
-  PoolEntry(Route its_route, Instant now) : route(std::move(its_route)), shard(Limits{}), meter(now) {}
+  PoolEntry(Route its_route, std::string its_host, HostMeter& host_meter, Instant now)
+      : route(std::move(its_route)), host(std::move(its_host)), shard(Limits{}), meter(now, &host_meter) {}
 
   const std::string& login_user() const { return target.user.empty() ? route.user : target.user; }
 
@@ -59,6 +60,8 @@ struct PoolEntry {
   }
 
   Route route;
+  // What the host is called that its statements are measured with: that of the settings when the pool began.
+  const std::string host;
   Shard shard;
   Meter meter;
 

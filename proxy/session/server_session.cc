@@ -438,9 +438,10 @@ void ServerSession::ready(char status) {
     replay_.ready();
   }
   ++request_;
-  const Duration query = pool_.meter.query_finished(use_, in_transaction(), engine_.now());
+  const std::uint64_t query_class = batches_.finished();
+  const Duration query = pool_.meter.query_finished(use_, in_transaction(), engine_.now(), query_class);
   // A use waits once, before its first query.
-  if (client_ != nullptr) pool_.queries.record(batches_.finished(), query, std::exchange(first_wait_, {}));
+  if (client_ != nullptr) pool_.queries.record(query_class, query, std::exchange(first_wait_, {}));
   if (client_ != nullptr) client_->server_takes_more();
   if (client_ != nullptr && !running()) client_->answered();
   look_for_rest();

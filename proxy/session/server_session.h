@@ -79,6 +79,7 @@ class ServerSession final : public Connection {
   // It may set parameters whose names are among the values of this Bind.
   void watch_values(Bytes bind_body);
   // What it is about to run, for SHOW QUERIES.
+  const Use& use() const { return use_; }
   void runs(std::uint64_t statement, Bytes sql) { batches_.runs(statement, sql, batch_open_, pool_.queries); }
   // It runs something that cannot be read.
   void watch_everything();

@@ -46,6 +46,12 @@ std::string seconds(Duration d) {
   return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
 }
 
+std::string name_of(const std::vector<Endpoint>& hosts) {
+  std::string name;
+  for (const Endpoint& host : hosts) name += (name.empty() ? "" : ",") + host.name();
+  return name;
+}
+
 ErrorText no_host(const DialRound& round, SessionAttrs wanted) {
   const std::string tried = round.tried() == 1 ? "the host cannot be used" : "none of the hosts can be used";
   std::string detail;
@@ -431,10 +437,18 @@ void WorkerEngine::configure(PoolEntry& pool, const DatabaseSettings& database) 
   pool.failure_permanent = false;
 }
 
+HostMeter& WorkerEngine::host_meter(const std::string& host) {
+  std::unique_ptr<HostMeter>& meter = host_meters_[host];
+  if (!meter) meter = std::make_unique<HostMeter>(now_, workers_);
+  return *meter;
+}
+
 PoolEntry& WorkerEngine::pool_of(const Route& route, const DatabaseSettings& database) {
   std::unique_ptr<PoolEntry>& pool = pools_[route];
   if (!pool) {
-    pool = std::make_unique<PoolEntry>(route, now_);
+    std::string host = name_of(hosts_of(database));
+    HostMeter& meter = host_meter(host);
+    pool = std::make_unique<PoolEntry>(route, std::move(host), meter, now_);
     configure(*pool, database);
     pools_deadline_ = std::min(pools_deadline_, pool->meter.cut_due());
   }
@@ -459,7 +473,12 @@ ServerSession* WorkerEngine::acquire(ClientSession& client) {
   touch(pool);
   // A login that waits to learn something is not the workload's demand.
   const bool measured = client.login() == nullptr;
-  if (measured) pool.meter.arrived(client.use(), now_);
+  if (measured) {
+    pool.meter.arrived(client.use(), now_);
+    const ConnId id = client.id();
+    client.use().client =
+        (id.slot + id.generation * 0x9e3779b1u) * static_cast<std::uint32_t>(workers_) + id_.value;
+  }
   const auto server = pool.shard.must_check(now_) ? std::nullopt : pool.shard.acquire();
   if (server) {
     if (measured) pool.meter.served(client.use(), WaitReason::none, now_);
@@ -667,11 +686,32 @@ void WorkerEngine::service(PoolEntry& pool) {
   pool.meter.open_changed(shard.open(), now_);
   pool.meter.clients_changed(pool.clients);
   pool.meter.pool_size_changed(shard.limits().size);
-  if (now_ >= pool.meter.cut_due()) pool.meter.cut(now_);
+  if (now_ >= pool.meter.cut_due()) cut_minute(pool);
   pools_deadline_ = std::min({pools_deadline_, shard.next_deadline(now_, keep_min), pool.meter.cut_due()});
   if (pool.recall && !pool.recall->closing)
     pools_deadline_ = std::min(pools_deadline_, shard.yield_due(pool.recall->even, now_));
   if (is_useless(pool)) useless_.push_back(pool.route);
+}
+
+std::vector<const Use*> WorkerEngine::live_uses(const PoolEntry& pool) const {
+  std::vector<const Use*> live;
+  connections_.for_each([&](const Connection& connection) {
+    if (connection.role() == Connection::Role::client) {
+      const auto& client = static_cast<const ClientSession&>(connection);
+      if (client.pool() == &pool) live.push_back(&client.use());
+    } else if (connection.role() == Connection::Role::server) {
+      const auto& server = static_cast<const ServerSession&>(connection);
+      if (&server.pool() == &pool) live.push_back(&server.use());
+    }
+  });
+  return live;
+}
+
+void WorkerEngine::cut_minute(PoolEntry& pool) {
+  TraceSegment segment = pool.meter.trace(live_uses(pool), now_);
+  if (!segment.records.empty())
+    host_.post_control(TraceMinute{pool.route, std::move(segment), pool.meter.trace_classes()});
+  pool.meter.cut(now_);
 }
 
 // ---- mail ----
@@ -817,6 +857,9 @@ WorkerSnapshot WorkerEngine::snapshot(const SnapshotParts& parts) const {
     result.pools.push_back(std::move(snapshot));
   }
   if (parts.statements) add_statements(statements_, result);
+  if (parts.traces) {
+    for (const auto& [name, meter] : host_meters_) result.hosts.push_back({name, meter->evidence(now_)});
+  }
   return result;
 }
 
@@ -844,6 +887,11 @@ PoolSnapshot WorkerEngine::pool_snapshot(const PoolEntry& pool, const SnapshotPa
                       .parses_sent = totals.server_parse_count};
   if (snapshot.replication) return snapshot;
   if (parts.measures) snapshot.measure = pool.meter.measure(now_);
+  if (parts.traces) {
+    snapshot.host = pool.host;
+    snapshot.trace = pool.meter.trace(live_uses(pool), now_);
+    snapshot.trace_classes = pool.meter.trace_classes();
+  }
   if (parts.queries) snapshot.queries = pool.queries.top(most_queries_listed);
   if (parts.applications) {
     for (const auto& [name, use] : pool.applications.named())
