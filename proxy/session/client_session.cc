@@ -176,7 +176,7 @@ void ClientSession::link(ServerSession& server) {
 void ClientSession::relay(const Piece& piece) {
   ServerSession& server = *server_;
   if (!piece.first || pool_->mode == PoolMode::session) {
-    if (piece.first) {
+    if (piece.first && !pool_->replication) {
       note_uses(piece);
       note_query(piece);
     }
@@ -452,6 +452,7 @@ void ClientSession::leave(const std::string& why) {
   if (pool_ != nullptr) --pool_->clients;
   held_.clear(engine_.chunks());
   if (key_.pid != 0) engine_.revoke_cancel_key(key_);
+  if (counted_ == Counted::yes) engine_.host().post_control(ClientLeft{route_});
   if (client_slot_) {
     engine_.give_client_slot();
   } else if (login_) {
@@ -691,7 +692,7 @@ bool ClientSession::is_application() const {
 }
 
 void ClientSession::drain() {
-  const bool unlinked = !linked() || server_->only_pinned();
+  const bool unlinked = !linked() || server_->only_pinned() || server_->streaming();
   const bool at_rest = login_ != nullptr || (serving() && unlinked && !waiting() && held_.empty() &&
                                              late_begin_ == LateBegin::none);
   if (!at_rest) return;
@@ -716,6 +717,7 @@ ClientSnapshot ClientSession::snapshot() const {
   result.user = route_.user;
   result.database = route_.database;
   result.application_name = application_name();
+  if (pool_ != nullptr) result.replication = pool_->replication_kind();
   result.state = login_         ? ClientState::login
                  : waiting()    ? ClientState::waiting
                  : is_console() ? ClientState::console

@@ -62,6 +62,12 @@ class ClientSession final : public Connection {
   void logged_in(WorkerEngine::CancelKey key, Bytes rest);
   void logged_in_to_console(ConsolePrivilege rights, Bytes rest);
   void holds_client_slot() { client_slot_ = true; }
+  // Whether the control thread counts it, for the limits of its database and its user.
+  enum class Counted : std::uint8_t { no, asked, yes };
+  Counted counted() const { return counted_; }
+  void set_counted(Counted counted) { counted_ = counted; }
+  // This server is its own from now on, for a replication connection.
+  void keep_server(ServerSession& server) { link(server); }
   // Whether the servers take these parameters is to be found out: with this server.
   void check_parameters(ServerSession& server);
   // What the startup packet asks for, reported by servers and not.
@@ -182,6 +188,7 @@ class ClientSession final : public Connection {
   std::optional<ErrorText> cut_error_;  // why the transaction was cut, to be told yet
   ClientClock clock_;
   bool client_slot_ = false;
+  Counted counted_ = Counted::no;
   bool gone_ = false;       // nothing is done for it any more
   bool finishing_ = false;  // it has said Terminate; what it asked before is still being done
   ConsolePrivilege console_ = ConsolePrivilege::none;

@@ -80,7 +80,12 @@ class ControlEngine {
     }
     if (const UserSettings* const user = settings_->find_user(route.user)) {
       limits.pool = user->pool_size.value_or(limits.pool);
+      limits.reserve = user->reserve_pool_size.value_or(limits.reserve);
       limits.user = user->max_user_connections.value_or(limits.user);
+    }
+    if (route.replication != 0) {
+      limits.pool = 1;
+      limits.reserve = 0;
     }
     return limits;
   }
@@ -89,7 +94,8 @@ class ControlEngine {
     for (const SlotGrant& grant : orders.grants)
       host_.post(grant.worker, SlotsGranted{grant.route, grant.slots});
     for (const SlotRecall& recall : orders.recalls) {
-      host_.post(recall.worker, SlotRecalled{recall.route, recall.since, recall.same_pool, recall.to});
+      host_.post(recall.worker,
+                 SlotRecalled{recall.route, recall.since, recall.same_pool, recall.to, recall.even});
     }
   }
 
@@ -118,6 +124,36 @@ class ControlEngine {
     host_.post(mail.worker, ClientSlotsGranted{slots, client_slots_});
   }
   void receive(ClientSlotsReturned& mail) { client_slots_ -= mail.slots; }
+
+  // The limit of the database counts first, as in PgBouncer.
+  void receive(ClientArrived& mail) {
+    using Full = ClientAdmitted::Full;
+    ClientAdmitted answer{.client = mail.client, .route = mail.route};
+    const auto look_at = [&](Full which, int limit, const std::map<std::string, int>& counts,
+                             const std::string& name) {
+      const auto found = counts.find(name);
+      const int in_use = found == counts.end() ? 0 : found->second;
+      if (limit == 0 || in_use < limit || answer.full != Full::none) return;
+      answer.full = which;
+      answer.limit = limit;
+      answer.in_use = in_use;
+    };
+    const auto& [database, user, replication] = mail.route;
+    look_at(Full::database, settings_->clients_of_database(database), clients_of_databases_, database);
+    look_at(Full::user, settings_->clients_of_user(user), clients_of_users_, user);
+    if (answer.full == Full::none) count_clients(mail.route, 1);
+    host_.post(mail.worker, std::move(answer));
+  }
+  void receive(ClientsCounted& mail) { count_clients(mail.route, mail.clients); }
+  void receive(ClientLeft& mail) { count_clients(mail.route, -1); }
+
+  void count_clients(const Route& route, int by) {
+    const auto count = [by](std::map<std::string, int>& counts, const std::string& name) {
+      if ((counts[name] += by) == 0) counts.erase(name);
+    };
+    count(clients_of_databases_, route.database);
+    count(clients_of_users_, route.user);
+  }
 
   void receive(KeysLearned& mail) { tell_all(mail); }
 
@@ -226,7 +262,8 @@ class ControlEngine {
   const Duration wall_offset_;
 
   Arbiter arbiter_;
-  int client_slots_ = 0;  // granted
+  int client_slots_ = 0;                                                // granted
+  std::map<std::string, int> clients_of_databases_, clients_of_users_;  // where a limit is or was set
   std::uint64_t tickets_ = 0;
   std::map<std::uint64_t, Question> questions_;
   StatsHistory history_;

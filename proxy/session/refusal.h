@@ -19,6 +19,9 @@ enum class Refusal : std::uint8_t {
   console_denied,
   database_unknown,
   clients_full,
+  database_clients_full,
+  user_clients_full,
+  queue_full,
   wait_timeout,
   wait_canceled,
   wait_notified,
@@ -61,6 +64,12 @@ inline constexpr std::array refusals{
     RefusalRow{Refusal::database_unknown, "3D000", "database_unknown",
                "No [databases] entry serves this name."},
     RefusalRow{Refusal::clients_full, "53300", "clients_full", "max_client_conn clients are connected."},
+    RefusalRow{Refusal::database_clients_full, "53300", "database_clients_full",
+               "max_db_client_connections clients of the database are connected."},
+    RefusalRow{Refusal::user_clients_full, "53300", "user_clients_full",
+               "max_user_client_connections clients of the user are connected."},
+    RefusalRow{Refusal::queue_full, "53300", "queue_full",
+               "max_queue clients of the pool wait for a server already."},
     RefusalRow{Refusal::wait_timeout, "53300", "wait_timeout",
                "No server became free within query_wait_timeout."},
     RefusalRow{Refusal::wait_canceled, "57014", "wait_canceled",
@@ -118,6 +127,7 @@ enum class CloseReason : std::uint8_t {
   parameter_refused,
   state_unknown,
   check_failed,
+  client_left,
 };
 
 struct CloseReasonRow {
@@ -162,7 +172,9 @@ inline constexpr std::array close_reasons{
     CloseReasonRow{CloseReason::state_unknown, "state_unknown",
                    "It did not tell what a client had left in its session."},
     CloseReasonRow{CloseReason::check_failed, "check_failed",
-                   "server_check_query or server_reset_query failed."},
+                   "server_check_query or server_reset_query failed, or was not answered."},
+    CloseReasonRow{CloseReason::client_left, "client_left",
+                   "It was opened for a replication connection, which is over."},
 };
 
 constexpr const CloseReasonRow& row(CloseReason reason) {

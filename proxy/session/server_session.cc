@@ -115,7 +115,8 @@ ServerSession::ServerSession(WorkerEngine& engine, PoolEntry& pool, const AdoptS
       statements_(engine, *this),
       backend_pid_(mail.backend_pid),
       secret_(mail.cancel_secret),
-      peer_(mail.peer) {
+      peer_(mail.peer),
+      used_(mail.used) {
   connected_ = mail.connected;
   parameters_ = engine.parameters().intern(Parameters(mail.parameters));
   settings_ = engine.parameters().intern(Parameters(mail.settings));
@@ -148,7 +149,9 @@ void ServerSession::on_key(const Digest& salted_password) {
 void ServerSession::login_done(SharedParameters parameters, std::int32_t backend_pid, std::string secret,
                                ServerRole role) {
   engine_.role_seen(pool_, endpoint_, role);
-  if (!round_->takes(role)) {
+  // A physical walsender cannot be asked.
+  const bool unasked = pool_.replication && role == ServerRole::unknown;
+  if (!unasked && !round_->takes(role)) {
     const std::string attrs(word_of(pool_.hosts.wanted()));
     log(LogLevel::info, endpoint_.name() + " " + std::string(describe(role)) +
                             ": not used, since target_session_attrs is " + attrs);
@@ -520,7 +523,7 @@ void ServerSession::join(ClientSession& client, const Use& use) {
   use_ = use;
   first_wait_ = use.wait;
   state_ = ServerState::active;
-  told_fatal_ = rolled_back_ = delivering_ = false;
+  told_fatal_ = rolled_back_ = delivering_ = was_checked_ = false;
   ++request_;
   pool_.meter.linked(use_, engine_.now());
   statements_.joined();
@@ -597,6 +600,9 @@ void ServerSession::own_answered() {
       cut_.reset();
       engine_.set_timer(*this, never);
       break;
+    case Own::check:
+      check_over();
+      break;
     case Own::nothing:
       break;
   }
@@ -622,6 +628,7 @@ void ServerSession::own_failed(const ErrorText& error) {
       return condemn(CloseReason::state_unknown, error);
     case Own::clean:
     case Own::role:
+    case Own::check:
       return condemn(CloseReason::check_failed, error);
     case Own::roll_back:
       return condemn(CloseReason::abandon_failed, error);
@@ -681,6 +688,29 @@ void ServerSession::clean() {
   } else {
     own_query("DISCARD ALL");
   }
+}
+
+// It may have been cut off unnoticed while it was idle. No client is linked yet, so one that fails costs
+// nothing but time.
+void ServerSession::check() {
+  was_checked_ = checking_ = true;
+  state_ = ServerState::resetting;
+  ++pool_.resetting;
+  abandon_until_ = engine_.now() + abandon_patience;
+  engine_.set_timer(*this, abandon_until_);
+  own_ = Own::check;
+  const std::string& query = engine_.settings().pool.server_check_query;
+  own_query(query == "<empty>" ? Bytes() : Bytes(query));
+}
+
+void ServerSession::check_over() {
+  if (std::exchange(checking_, false)) pool_.shard.checked();
+}
+
+void ServerSession::rest() {
+  state_ = ServerState::idle;
+  used_ = engine_.now();
+  was_checked_ = false;
 }
 
 // ---- from the client ----
@@ -800,6 +830,14 @@ void ServerSession::unlink() {
 }
 
 void ServerSession::abandon(bool unfinished, bool let_finish) {
+  if (pool_.replication) {
+    // Nobody else can use it.
+    unlink();
+    pool_.meter.released(use_, engine_.now());
+    if (unfinished) return condemn(CloseReason::message_unfinished, {});
+    engine_.touch(pool_);
+    return retire(CloseReason::client_left);
+  }
   if (pool_.mode == PoolMode::session) {
     unclean_ = !engine_.settings().pool.server_reset_query.empty();
   } else {
@@ -862,7 +900,8 @@ void ServerSession::on_timer() {
   }
   switch (state_) {
     case ServerState::resetting:
-      if (engine_.now() >= abandon_until_) return condemn(CloseReason::abandon_timeout, {});
+      if (engine_.now() >= abandon_until_)
+        return condemn(own_ == Own::check ? CloseReason::check_failed : CloseReason::abandon_timeout, {});
       // The cancel may have come before the statement.
       if (running() && cancels_ == 0) {
         canceled_request_ = 0;
@@ -906,6 +945,7 @@ void ServerSession::condemn(CloseReason reason, const ErrorText& error) {
                             client->at_boundary() && !session_.due() && !session_.pins().any() &&
                             pool_.mode != PoolMode::session;
   if (client != nullptr) unlink();
+  check_over();
   pool_.meter.released(use_, engine_.now());
   if (state_ == ServerState::idle) {
     pool_.shard.closed_idle(id());
@@ -1061,6 +1101,7 @@ AdoptServer ServerSession::pack(Transport transport) const {
           .peer = peer_,
           .endpoint = endpoint_,
           .connected = connected_,
+          .used = state_ == ServerState::idle ? used_ : engine_.now(),
           .backend_pid = backend_pid_,
           .cancel_secret = secret_,
           .target = pool_.target.key(),
@@ -1078,6 +1119,7 @@ ServerSnapshot ServerSession::snapshot() const {
   result.database = pool_.route.database;
   const std::string* const application = parameters_ ? parameters_->find("application_name") : nullptr;
   if (application != nullptr) result.application_name = *application;
+  result.replication = pool_.replication_kind();
   result.state = state_;
   result.peer = peer_;
   result.connected = connected_;

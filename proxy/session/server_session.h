@@ -110,8 +110,14 @@ class ServerSession final : public Connection {
   void abandon(bool unfinished, bool let_finish);
   // It has been detached and goes to another worker: nothing that happens here concerns it any more.
   void moved() { state_ = ServerState::closing; }
+  // Finds out whether it can still be used; it was idle, and is given back or closed when it has answered.
+  void check();
+  // The present client has waited for that.
+  bool was_checked() const { return was_checked_; }
+  // It is in the middle of a stream that goes both ways, which has no end of its own, and between messages.
+  bool streaming() const { return ledger_.copy() == CopyMode::both && !in_message_; }
   // Shows it as idle; the caller has put it among the idle ones of the shard.
-  void rest() { state_ = ServerState::idle; }
+  void rest();
   // Closes it politely; it was idle and has left the shard's idle ones. Holds its slot until it is gone.
   void retire(CloseReason reason);
   // Closes it at once. Its client, if any, is told `error`, unless the server itself has told it already.
@@ -161,6 +167,7 @@ class ServerSession final : public Connection {
   void inspect();
   void inspected();
   void clean();
+  void check_over();
   void own_query(Bytes sql);
   void own_answered();
   void own_failed(const ErrorText& error);
@@ -200,6 +207,8 @@ class ServerSession final : public Connection {
   bool only_prepares_ = false;  // the present batch has only prepared and described statements
   bool flushed_ = false;        // the last message was Flush
   bool role_doubted_ = false;   // it may have become a standby or a primary
+  bool checking_ = false;       // the shard counts it as being checked
+  bool was_checked_ = false;    // since it was idle
   bool unclean_ = false;        // its last client may have left something in the session
   ClientSession* client_ = nullptr;
   Use use_;  // how the meter sees the present client's use of this server
@@ -211,7 +220,7 @@ class ServerSession final : public Connection {
   BatchReplay replay_;
 
   // What pgweir asks the server itself, up to the ledger entry `own_until_`.
-  enum class Own : std::uint8_t { nothing, synchronise, inspect, clean, role, roll_back };
+  enum class Own : std::uint8_t { nothing, synchronise, inspect, clean, role, roll_back, check };
   Own own_ = Own::nothing;
   std::uint64_t own_until_ = 0;
   std::optional<ErrorText> own_error_;
@@ -239,6 +248,7 @@ class ServerSession final : public Connection {
   std::string secret_;
   PeerAddress peer_;
   Instant requested_{};
+  Instant used_{};  // when its last client left
   std::unique_ptr<ServerLogin> login_;
 };
 

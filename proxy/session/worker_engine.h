@@ -76,6 +76,9 @@ class WorkerEngine {
   // A client slot under max_client_conn: true when there is one now; else `client` is told later.
   bool take_client_slot(ClientSession& client);
   void give_client_slot();
+  // Whether the client may come in, under the limits of its database and user: true at once where there are
+  // none; else its login is told later.
+  bool admit(ClientSession& client);
   void forget_client_slot_wish(const ClientSession& client);
   // The cancel key of a client that has logged in.
   struct CancelKey {
@@ -140,6 +143,7 @@ class WorkerEngine {
   void on_mail(SlotsGranted& mail);
   void on_mail(SlotRecalled& mail);
   void on_mail(ClientSlotsGranted& mail);
+  void on_mail(ClientAdmitted& mail);
   void on_mail(CancelByKey& mail);
   void on_mail(CancelHandled& mail);
   void on_mail(NewSettings& mail);
@@ -159,6 +163,8 @@ class WorkerEngine {
   void dial_host(PoolEntry& pool, DialRound round);
   void refuse_hopeless(PoolEntry& pool);
   void refuse_expired(PoolEntry& pool);
+  void refuse_beyond_queue(PoolEntry& pool);
+  void count_clients();
   static bool is_useless(const PoolEntry& pool);
   bool answer_recall(PoolEntry& pool, ServerSession* server);
   void close_clients_for_drain();

@@ -229,15 +229,35 @@ Scenario draw_scenario(const ScenarioWish& wish) {
   if (crowd) draw_crowd(crowds, wish, *settings, scenario);
   if (!wish.direct) draw_time_limits(times, *settings, scenario);
   if (crowd) draw_reloads(crowds, *settings, scenario);
+  // So are these.
+  SeededRandom limits(wish.seed ^ 0x9e0e);
+  settings->pool.server_check_delay = limits.pick<Duration>({0ms, 0ms, 20ms, 30s});
+  settings->pool.server_check_query = limits.pick<const char*>({"<empty>", "<empty>", "", "show TimeZone"});
+  settings->pool.max_queue = limits.chance(200) ? limits.between(1, 5) : 0;
+  if (limits.chance(40)) settings->pool.max_db_client_connections = limits.between(2, 6);
+  if (limits.chance(40)) settings->pool.max_user_client_connections = limits.between(2, 6);
+  for (Reload& reload : scenario.reloads) {
+    auto next = std::make_shared<Settings>(*reload.settings);
+    next->pool.max_queue = settings->pool.max_queue;
+    next->pool.server_check_delay = limits.pick<Duration>({0ms, 30s});
+    next->pool.server_check_query = settings->pool.server_check_query;
+    next->pool.max_db_client_connections = settings->pool.max_db_client_connections;
+    next->pool.max_user_client_connections =
+        limits.chance(500) ? settings->pool.max_user_client_connections : limits.between(2, 8);
+    reload.settings = next;
+  }
   scenario.limits = limits_of(*settings);
 
   ClientRules& rules = scenario.rules;
   rules.direct = wish.direct;
   rules.servers_fail = scenario.faults.any_server();
   rules.clients_fail = scenario.faults.cut_clients;
-  rules.waits_end = settings->pool.query_wait_timeout > 0ms && settings->pool.query_wait_timeout < 60s;
-  rules.logins_refused =
-      settings->pool.max_client_conn < 20 || settings->pool.client_login_timeout < 30s || rules.waits_end;
+  rules.waits_end = (settings->pool.query_wait_timeout > 0ms && settings->pool.query_wait_timeout < 60s) ||
+                    settings->pool.max_queue > 0;
+  rules.logins_refused = settings->pool.max_client_conn < 20 ||
+                         settings->pool.max_db_client_connections > 0 ||
+                         settings->pool.max_user_client_connections > 0 || !scenario.reloads.empty() ||
+                         settings->pool.client_login_timeout < 30s || rules.waits_end;
   rules.wait_notify = settings->pool.query_wait_notify;
   const bool slow = std::any_of(scenario.clients.begin(), scenario.clients.end(),
                                 [](const ClientTraits& traits) { return traits.slow_reader; });
@@ -258,12 +278,14 @@ std::string describe(const Scenario& scenario) {
       "/" + std::to_string(pool.default_pool_size) + ", reserve " + std::to_string(pool.reserve_pool_size) +
       ", min " + std::to_string(pool.min_pool_size) + ", db max " + std::to_string(pool.max_db_connections) +
       ", user max " + std::to_string(pool.max_user_connections) + ", clients max " +
-      std::to_string(pool.max_client_conn) + ", statements max " +
-      std::to_string(pool.max_prepared_statements) + (pool.late_begin ? ", late BEGIN" : "") + ", wait " +
-      ms(pool.query_wait_timeout) + ", idle " + ms(pool.server_idle_timeout) + ", lifetime " +
-      ms(pool.server_lifetime) + ", connect " + ms(pool.server_connect_timeout) + ", latency " +
-      std::to_string(micros(scenario.weather.latency)) + "us, buffers " +
-      std::to_string(scenario.weather.buffer) + ", split " +
+      std::to_string(pool.max_client_conn) + "/" + std::to_string(pool.max_db_client_connections) + "/" +
+      std::to_string(pool.max_user_client_connections) + ", queue max " + std::to_string(pool.max_queue) +
+      ", check \"" + pool.server_check_query + "\" after " + ms(pool.server_check_delay) +
+      ", statements max " + std::to_string(pool.max_prepared_statements) +
+      (pool.late_begin ? ", late BEGIN" : "") + ", wait " + ms(pool.query_wait_timeout) + ", idle " +
+      ms(pool.server_idle_timeout) + ", lifetime " + ms(pool.server_lifetime) + ", connect " +
+      ms(pool.server_connect_timeout) + ", latency " + std::to_string(micros(scenario.weather.latency)) +
+      "us, buffers " + std::to_string(scenario.weather.buffer) + ", split " +
       std::to_string(static_cast<int>(scenario.weather.split)) + ", auth " +
       std::to_string(static_cast<int>(scenario.auth)) + ", faults";
   if (faults.cut_clients) text += " cut-clients";

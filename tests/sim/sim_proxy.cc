@@ -529,7 +529,8 @@ void SimProxy::Worker::check() {
   const Duration patience = proxy_.scenario_.settings->pool.query_wait_timeout;
   for (const PoolSnapshot& pool : snapshot.pools) {
     const std::string name = pool.database + "/" + pool.user + " on worker " + std::to_string(id_.value);
-    if (pool.counts.cl_waiting > 0 && pool.counts.sv_idle > 0) {
+    // A client may wait while a server is checked for it.
+    if (pool.counts.cl_waiting > pool.counts.sv_tested && pool.counts.sv_idle > 0) {
       proxy_.schedule_.fail("I6: in " + name + " " + std::to_string(pool.counts.cl_waiting) +
                             " clients wait while " + std::to_string(pool.counts.sv_idle) +
                             " servers are idle");
