@@ -37,7 +37,7 @@ struct TraceRecord {
   void set_other_us(std::uint32_t us) {
     std::uint16_t shift = 0;
     while (us >> shift > 0x7ff) ++shift;
-    other_code = static_cast<std::uint16_t>(shift << 11 | us >> shift);
+    other_code = static_cast<std::uint16_t>(std::uint32_t{shift} << 11 | us >> shift);
   }
   bool is(Flag flag) const { return (flags & flag) != 0; }
   // False: it never had a server.
