@@ -39,8 +39,11 @@ struct AdviceFacts {
   Plateau plateau;
   SizeChoice choice;
   bool headroom_met = true;  // false: only without the headroom is there a size to choose
+  int needed_now = 1;        // without the headroom
   int seen = 0;              // connections in use at once, the most
   int step = 0;
+  Gap in_gap;            // of the evidence, when the choice was drawn to its middle
+  bool climbed = false;  // beyond what the fitted speed says, because throughput still grew
   bool stepped = false, at_ceiling = false, limited_by_clients = false, limited = false, kept_close = false;
   int ceiling = 0;            // the plateau in connections of this pool
   int clients = 0;            // the most that were connected; 0: not known

@@ -21,8 +21,9 @@ constexpr std::size_t most_by_load = 5;
 constexpr std::size_t days_for_outliers = 5;
 constexpr double differs = 0.15;
 constexpr int largest_size = 20000;
-constexpr double share_that_matters = 0.3;        // idle in transaction, of the holding time
-constexpr double other_share_that_matters = 0.2;  // link, drain, cleanup
+constexpr double growth_to_leap = 0.5, growth_to_climb = 0.3;  // of throughput, see Plateau::growth
+constexpr double share_that_matters = 0.3;                     // idle in transaction, of the holding time
+constexpr double other_share_that_matters = 0.2;               // link, drain, cleanup
 constexpr double heavy_class_load = 0.4, heavy_class_factor = 5;
 constexpr double lock_share_that_matters = 0.2;
 constexpr double class_slowed = 2, class_not_slowed = 1.25;
@@ -167,6 +168,7 @@ class Adviser {
     double rest = 0, length = 0;
     for (const DesignStretch& it : facts_.design) {
       loads_.push_back(replay_load(*it.trace, facts_.curve));
+      cautious_.push_back(with_hidden_slow(loads_.back(), it.figures.slow_half));
       most_jobs = std::max(most_jobs, loads_.back().jobs.size());
       for (const float other : loads_.back().rest) rest += static_cast<double>(other);
       length += static_cast<double>(loads_.back().rest.size());
@@ -194,18 +196,22 @@ class Adviser {
     if (clients != Clients::independent) sweep.add(load, speed_, {true, traffic});
   }
 
-  SizeSweep sweep_all(double traffic) const {
+  SizeSweep sweep_all(const std::vector<ReplayLoad>& loads, double traffic) const {
     SizeSweep sweep(seconds(facts_.profile.target_wait), largest());
-    for (std::size_t i = 0; i < loads_.size(); ++i) add(sweep, loads_[i], facts_.design[i].clients, traffic);
+    for (std::size_t i = 0; i < loads.size(); ++i) add(sweep, loads[i], facts_.design[i].clients, traffic);
     return sweep;
   }
 
   void choose() {
-    now_.emplace(sweep_all(1));
-    more_.emplace(sweep_all(1 + facts_.profile.headroom));
+    now_.emplace(sweep_all(loads_, 1));
+    more_.emplace(sweep_all(cautious_, 1 + facts_.profile.headroom));
     facts_.choice = more_->choose();
     const SizeChoice at_present = now_->choose();
-    facts_.headroom_met = facts_.choice.target_met;
+    facts_.needed_now = at_present.size;
+    // What the headroom asks for must not slow down what is there.
+    const SizeRow present = now_->row(facts_.choice.size);
+    facts_.headroom_met =
+        facts_.choice.target_met && present.enough_throughput && present.response_ratio <= 1.10;
     if (!facts_.headroom_met) facts_.choice = at_present;
     advice_.model = facts_.choice.size;
     advice_.as_good_from = facts_.choice.from;
@@ -268,6 +274,7 @@ class Adviser {
       executing += it.figures.executing_share * it.figures.mean_held;
       held += it.figures.mean_held;
     }
+    if (held > 0) lean_to_middle_of_gap(size, std::max(0.05, executing / held));
     if (facts_.plateau.reached && held > 0) {
       const double own = executing / static_cast<double>(facts_.design.size());
       const double others = facts_.rest_executing;
@@ -275,14 +282,23 @@ class Adviser {
       const double share = std::max(0.05, executing / held);
       facts_.ceiling = std::max(2, static_cast<int>(std::ceil(knee / share)));
       if (!facts_.plateau.probe) advice_.ceiling = facts_.ceiling;
-      if (size > facts_.ceiling) {
+      // A replay between levels that were seen knows better than the rule.
+      const bool known = facts_.choice.target_met && !facts_.plateau.probe && size <= 1.15 * facts_.ceiling &&
+                         size * share + others <= facts_.curve.solid();
+      if (size > facts_.ceiling && !known) {
         size = facts_.ceiling;
         facts_.at_ceiling = true;
         advice_.decided_by = DecidedBy::server;
       }
     }
     const int seen = facts_.seen;
-    facts_.step = std::max(seen + 2, static_cast<int>(std::ceil(1.5 * seen)));
+    const bool bending = facts_.curve.found && facts_.plateau.growth < growth_to_leap;
+    facts_.step =
+        std::max(seen + (bending ? 1 : 2), static_cast<int>(std::ceil((bending ? 1.25 : 1.5) * seen)));
+    // Where nothing was ever seen, the headroom is not worth much.
+    if (facts_.headroom_met && size > std::max(seen, facts_.needed_now))
+      size = std::max({seen, facts_.needed_now, std::min(size, static_cast<int>(1.15 * facts_.needed_now))});
+    climb(size);
     if (const int most = facts_.clients; most > 0 && size > most) {
       size = most;
       facts_.limited_by_clients = true;
@@ -301,11 +317,36 @@ class Adviser {
     advice_.recommended = std::max(size, 1);
   }
 
+  // Between levels that were seen the curve is a guess as well: the answer is drawn half way to the middle of
+  // a wide gap.
+  void lean_to_middle_of_gap(int& size, double share) {
+    if (facts_.choice.target_met || !facts_.curve.found) return;
+    const Gap gap = gap_around(facts_.curve, size * share + facts_.rest_executing);
+    if (gap.above <= 3 * gap.below || gap.below <= 0) return;
+    const double middle =
+        (std::sqrt(static_cast<double>(gap.below) * gap.above) - facts_.rest_executing) / share;
+    if (size >= middle) return;
+    size = static_cast<int>(std::lround(std::sqrt(size * middle)));
+    facts_.in_gap = gap;
+  }
+
+  // The curve beyond what was seen is a guess. While throughput still grows with the connections at the top
+  // of it, a full pool that misses its target is not held back by that guess.
+  void climb(int& size) {
+    const bool full = facts_.chosen->figures.full_share > 0.25 &&
+                      facts_.chosen->trace->pool_size == advice_.current && facts_.seen >= advice_.current;
+    if (facts_.choice.target_met || !full || facts_.plateau.growth < growth_to_climb) return;
+    const int higher = std::max(advice_.current + 1, static_cast<int>(std::ceil(1.25 * advice_.current)));
+    if (!facts_.curve.found || size >= higher) return;
+    size = higher;
+    facts_.climbed = true;
+  }
+
   void keep_what_is_good() {
     const int current = advice_.current;
     int size = *advice_.recommended;
     const bool probe = facts_.at_ceiling && facts_.plateau.probe && !facts_.stepped;
-    if (current >= 1 && size != current) {
+    if (current >= 1 && size != current && !facts_.climbed) {
       const SizeRow here = now_->row(current), there = now_->row(size);
       const bool meets = !facts_.choice.target_met || here.p99_wait <= seconds(facts_.profile.target_wait);
       const bool as_good =
@@ -327,7 +368,7 @@ class Adviser {
     } else if (probe) {
       advice_.verdict = Verdict::probe;
     } else if (size > current) {
-      advice_.verdict = facts_.stepped ? Verdict::step : Verdict::grow;
+      advice_.verdict = facts_.stepped || facts_.climbed ? Verdict::step : Verdict::grow;
     } else {
       advice_.verdict = Verdict::shrink;
     }
@@ -463,7 +504,7 @@ class Adviser {
   AdviceFacts facts_;
   std::optional<int> share_;
   Advice advice_;
-  std::vector<ReplayLoad> loads_;  // of facts_.design
+  std::vector<ReplayLoad> loads_, cautious_;  // of facts_.design
   SpeedTable speed_;
   std::optional<SizeSweep> now_, more_;
   std::size_t chosen_ = 0;

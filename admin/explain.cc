@@ -61,6 +61,10 @@ void say_in_short(Advice& advice, const AdviceFacts& facts) {
               std::to_string(*advice.without_idle) + " would do";
       return;
     case DecidedBy::server:
+      if (facts.climbed || facts.stepped) {
+        line += "PostgreSQL was still getting faster with more, up to what was seen";
+        return;
+      }
       line += facts.plateau.probe && facts.at_ceiling
                   ? "PostgreSQL is no faster with many connections than with few, but nothing in between was "
                     "seen"
@@ -174,6 +178,16 @@ void say_bounds(Advice& advice, const AdviceFacts& facts) {
                       " connections were seen in use, so the advice goes no further than " +
                       std::to_string(facts.step) + " at once, though the replay says " +
                       std::to_string(model) + ". How fast PostgreSQL is with more is not known.");
+  if (facts.in_gap.above > 0)
+    reasons.push_back(
+        "PostgreSQL was never seen with between " + std::to_string(facts.in_gap.below) + " and " +
+        std::to_string(facts.in_gap.above) +
+        " statements executing at once, where the best size lies: the size is drawn to the middle.");
+  if (facts.climbed)
+    reasons.push_back(
+        "PostgreSQL finished more per second with each connection up to the " + std::to_string(facts.seen) +
+        " that were seen in use, and clients wait: whether it does so with a few more is worth a "
+        "try.");
   if (facts.kept_close && size != model)
     reasons.push_back("The difference between " + std::to_string(size) + " and " + std::to_string(model) +
                       " is too small to be worth a change.");

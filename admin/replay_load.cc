@@ -179,6 +179,38 @@ ReplayLoad replay_load(const TraceSegment& segment, const SpeedCurve& curve) {
   return load;
 }
 
+ReplayLoad with_hidden_slow(const ReplayLoad& load, std::uint64_t slow_half) {
+  constexpr std::uint64_t enough = 300;
+  ReplayLoad more = load;
+  const auto slow = std::min<std::size_t>(static_cast<std::size_t>(slow_half), load.jobs.size());
+  if (slow == 0 || slow_half >= enough) return more;
+  std::vector<std::uint32_t> order(load.jobs.size());
+  for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
+  const auto holding = [&](std::uint32_t i) {
+    return load.jobs[i].work + load.jobs[i].think + load.jobs[i].other;
+  };
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(slow), order.end(),
+                    [&](std::uint32_t a, std::uint32_t b) {
+                      return holding(a) != holding(b) ? holding(a) > holding(b) : a < b;
+                    });
+  std::sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(slow));
+  const auto extra =
+      std::max<std::size_t>(1, static_cast<std::size_t>(1.5 * std::sqrt(2.0 * static_cast<double>(slow))));
+  std::uint32_t client = 0;
+  for (const ReplayJob& job : load.jobs) client = std::max(client, job.client);
+  for (std::size_t i = 0; i < extra; ++i) {
+    ReplayJob job = load.jobs[order[i * slow / extra]];
+    // Half a stretch later, by a client of its own.
+    job.arrival += job.arrival < load.length / 2 ? load.length / 2 : -load.length / 2;
+    job.client = ++client;
+    job.gap = -1;
+    more.jobs.push_back(job);
+  }
+  std::stable_sort(more.jobs.begin(), more.jobs.end(),
+                   [](const ReplayJob& a, const ReplayJob& b) { return a.arrival < b.arrival; });
+  return more;
+}
+
 ReplayLoad without_think(ReplayLoad load) {
   for (ReplayJob& job : load.jobs) job.think = 0;
   return load;

@@ -221,13 +221,27 @@ SpeedCurve fit_speed(std::span<const SpeedEvidence> evidence, Instant now) {
   return curve;
 }
 
+Gap gap_around(const SpeedCurve& curve, double executing) {
+  Gap gap;
+  for (const SpeedCurve::Level& level : curve.levels) {
+    if (level.completions < completions_to_trust) continue;
+    if (level.level <= executing) gap.below = level.level;
+    if (level.level >= executing) {
+      gap.above = level.level;
+      break;
+    }
+  }
+  return gap;
+}
+
 Plateau plateau_of(const SpeedCurve& curve) {
   Plateau it;
   if (!curve.found) return it;
   const double top = curve.solid();
   const auto throughput = [&](double n) { return n * curve.speed(n); };
   if (top < 1.5) return it;
-  if (std::log(throughput(top) / throughput(top / 1.5)) / std::log(1.5) >= growth_that_counts) return it;
+  it.growth = std::log(throughput(top) / throughput(top / 1.5)) / std::log(1.5);
+  if (it.growth >= growth_that_counts) return it;
   it.reached = true;
   double most = 0;
   for (int i = 1; i <= 200; ++i)
@@ -238,15 +252,9 @@ Plateau plateau_of(const SpeedCurve& curve) {
       it.knee = n;
       break;
     }
-  it.below = 0;
-  for (const SpeedCurve::Level& level : curve.levels) {
-    if (level.completions < completions_to_trust) continue;
-    if (level.level <= it.knee) it.below = level.level;
-    if (level.level >= it.knee) {
-      it.above = level.level;
-      break;
-    }
-  }
+  const Gap gap = gap_around(curve, it.knee);
+  it.below = gap.below;
+  it.above = gap.above;
   const double below = it.below > 0 ? it.below : std::max(1.0, most);
   if (it.above > 2 * below) {
     it.probe = true;

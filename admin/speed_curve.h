@@ -49,11 +49,19 @@ struct SpeedCurve {
 // `now`: older evidence counts less, by half for every three days.
 SpeedCurve fit_speed(std::span<const SpeedEvidence> evidence, Instant now);
 
+// The nearest levels at or below, and at or above `executing`, that were seen often enough; 0: none.
+struct Gap {
+  int below = 0, above = 0;
+};
+Gap gap_around(const SpeedCurve& curve, double executing);
+
 // From where on more executing connections do not bring more.
 struct Plateau {
   bool reached = false;  // within what was seen
-  bool probe = false;    // only somewhere between `below` and `above`, where nothing was seen
-  double knee = 0;       // executing connections
+  // % more throughput for each % more executing connections, at the top of what was seen; 1 without a curve.
+  double growth = 1;
+  bool probe = false;  // only somewhere between `below` and `above`, where nothing was seen
+  double knee = 0;     // executing connections
   int below = 0, above = 0;
 };
 Plateau plateau_of(const SpeedCurve& curve);
