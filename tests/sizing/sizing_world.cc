@@ -387,7 +387,7 @@ Observation observe(const SizingWorld& world, int size, std::uint64_t seed, doub
 const WorldSummary& Truth::at(int size) {
   auto [it, added] = rows_.try_emplace(size);
   if (added) {
-    const double length = length_ > 0 ? length_ : world_.length * 1.5;
+    const double length = world_.length * 1.5;
     for (const std::uint64_t seed : {101u, 102u}) {
       const WorldSummary one = observe(world_, size, seed, length, false).summary;
       it->second.throughput += one.throughput / 2;

@@ -70,7 +70,8 @@ Observation observe(const SizingWorld& world, int size, std::uint64_t seed, doub
 // What really happens at each size, from other traffic than is observed; computed as it is asked for.
 class Truth {
  public:
-  explicit Truth(const SizingWorld& world, double length = 0) : world_(world), length_(length) {}
+  // `best`, when it is known already, spares the search.
+  explicit Truth(const SizingWorld& world, int best = 0) : world_(world), best_(best) {}
   const WorldSummary& at(int size);
   // The best of the usual sizes by the rule of the choice.
   int best();
@@ -81,8 +82,7 @@ class Truth {
 
  private:
   const SizingWorld& world_;
-  double length_;
-  int best_ = 0;
+  int best_;
   std::map<int, WorldSummary> rows_;
 };
 
