@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::size_t most_per_day = 3;
 constexpr std::size_t most_by_load = 5;
+constexpr std::size_t most_records = 400000;  // of all stretches together, but always one: a second or two
 constexpr std::size_t days_for_outliers = 5;
 constexpr double differs = 0.15;
 constexpr int largest_size = 20000;
@@ -37,6 +38,8 @@ Clients clients_of(const TraceFigures& f) {
   const bool all_here = f.full_share > 0.5 && f.mean_in_system > 0.8 * static_cast<double>(f.clients);
   if (all_here) return Clients::push_back;
   if (std::isnan(f.feedback)) return f.full_share > 0.05 ? Clients::unclear : Clients::independent;
+  // Arrivals like clockwork make any slope; clients that return cannot make one below -1 by much.
+  if (f.feedback < -2) return Clients::unclear;
   if (f.feedback < -0.5)
     return f.feedback + 2 * f.feedback_error < -0.1 ? Clients::push_back : Clients::unclear;
   return f.feedback < -0.3 ? Clients::unclear : Clients::independent;
@@ -106,16 +109,20 @@ class Adviser {
     });
     leave_out_outlier(usable);
     std::map<long, std::size_t> per_day;
+    std::size_t records = 0;
     const DesignStretch* worst = nullptr;
     for (const DesignStretch& it : usable) {
-      if (facts_.design.size() < most_by_load && per_day[it.day] < most_per_day) {
+      const bool affordable = facts_.design.empty() || records + it.trace->records.size() <= most_records;
+      if (affordable && facts_.design.size() < most_by_load && per_day[it.day] < most_per_day) {
         ++per_day[it.day];
+        records += it.trace->records.size();
         facts_.design.push_back(it);
       } else if (worst == nullptr || it.figures.p99_wait > worst->figures.p99_wait) {
         worst = &it;
       }
     }
-    if (worst != nullptr) facts_.design.push_back(*worst);
+    if (worst != nullptr && records + worst->trace->records.size() <= most_records)
+      facts_.design.push_back(*worst);
     return true;
   }
   bool only_incidents() const { return only_incidents_; }

@@ -188,6 +188,7 @@ void StatementLink::bind(ClientSession& client, const Piece& piece) {
     return provoke(std::move(*refusal));
   if (statement->effects().has(SqlEffect::set) && piece.last) server_.watch_values(body_of(piece));
   ++statement->uses.executions;
+  server_.runs(statement->statement_class(), statement->query());
   clears_ = drops_all(statement->effects());
   if (head->statement.empty()) {
     if (!unnamed_here_ && server_.ledger().uncertain()) return provoke(missing_statement(""));
