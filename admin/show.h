@@ -85,6 +85,8 @@ std::vector<ColumnInfo> savings_columns();
 // show_recommendations.cc
 CommandOutcome show_recommendations(CommandCall& call);
 std::vector<ColumnInfo> recommendations_columns();
+CommandOutcome show_what_if(CommandCall& call);
+std::vector<ColumnInfo> what_if_columns();
 
 // show_errors.cc
 CommandOutcome show_errors(CommandCall& call);
