@@ -90,7 +90,7 @@ std::vector<PoolSnapshot> merge_some(std::span<const WorkerSnapshot> workers, Me
   std::map<std::pair<Bytes, Bytes>, PoolSnapshot> merged;
   for (const WorkerSnapshot& worker : workers) {
     for (const PoolSnapshot& pool : worker.pools) {
-      if (!wanted(pool)) continue;
+      if (pool.replication || !wanted(pool)) continue;
       const auto key = std::pair<Bytes, Bytes>(pool.database, pool.user);
       if (const auto found = merged.find(key); found != merged.end()) {
         add(found->second, pool, depth);

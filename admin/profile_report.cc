@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "admin/recommend.h"
+#include "admin/advise.h"
 #include "admin/words.h"
 #include "admin/world.h"
 #include "pool/state_codec.h"
@@ -87,17 +87,11 @@ void show_pool(const State& state, const Route& route, const State::Pool& pool, 
 }
 
 // The only place that knows the adviser.
-Advice advise_on(const PoolProfile& profile, Instant now) {
-  AdviceInput input;
-  input.pool_size = profile.pool_size;
-  input.reserve_pool_size = profile.reserve_pool_size;
-  input.target_wait = profile.target_wait;
-  input.connected_clients = profile.connected_clients;
-  input.headroom = profile.headroom;
-  input.wall_offset = profile.wall_offset;
-  PoolMeasure measure = profile.measure;
-  measure.now = std::max(measure.now, now);
-  return recommend(measure, input);
+Advice advise_on(PoolProfile profile, const State& state) {
+  profile.now = std::max(profile.now, last_run(state));
+  profile.measure.now = std::max(profile.measure.now, profile.now);
+  const auto host = state.hosts().find(profile.host);
+  return advise(profile, host == state.hosts().end() ? HostProfile{} : host->second);
 }
 
 }  // namespace
@@ -162,7 +156,7 @@ std::string advise_on_profile(const State& state, const std::string& pool) {
   std::string out;
   for (const auto& [route, its] : state.pools()) {
     if (!wanted(route, pool)) continue;
-    const Advice advice = advise_on(state.profile(route), last_run(state));
+    const Advice advice = advise_on(state.profile(route), state);
     out += (out.empty() ? "Pool " : "\nPool ") + shown(name_of(route)) + ": " + advice.in_short + "\n";
     if (!advice.window.empty()) out += "  window: " + advice.window + "\n";
     out += std::string("  confidence: ") + to_string(advice.confidence) + "\n";

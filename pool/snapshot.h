@@ -3,6 +3,7 @@
 // Values only: nothing in here refers to a live object.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,6 +52,8 @@ struct SnapshotParts {
 enum class ClientState : std::uint8_t { login, idle, waiting, active, cancel_request, console, closing };
 enum class ServerState : std::uint8_t { login, idle, active, canceling, resetting, closing };
 
+enum class ReplicationKind : std::uint8_t { none, logical, physical };
+
 struct PoolCounts {
   int cl_active = 0;  // logged in and not waiting, with or without a server, as PgBouncer counts them
   int cl_waiting = 0;
@@ -85,6 +88,7 @@ inline constexpr std::size_t most_queries_listed = 100;
 struct PoolSnapshot {
   std::string database;
   std::string user;
+  bool replication = false;  // the counts of one replication connection, which is in no pool
   PoolCounts counts;
   Duration oldest_wait{};  // of the client that waits longest now
   int pool_size = 0;
@@ -110,6 +114,7 @@ struct ClientSnapshot {
   std::uint64_t id = 0;
   std::uint64_t link = 0;  // id of the server, 0 without one
   std::string user, database, application_name;
+  ReplicationKind replication = ReplicationKind::none;
   ClientState state = ClientState::login;
   PeerAddress peer;
   Instant connected{};
@@ -118,10 +123,19 @@ struct ClientSnapshot {
   std::size_t prepared_statements = 0;
 };
 
+// What a server's client does with it now.
+struct HolderSnapshot {
+  bool idle_in_transaction = false;  // else PostgreSQL executes
+  Duration in_state{};               // for so long
+  Duration held{};                   // since the client has it
+  std::string query;                 // class of the latest query that ended, or of the one that runs
+};
+
 struct ServerSnapshot {
   std::uint64_t id = 0;
   std::uint64_t link = 0;  // id of the client, 0 without one
   std::string user, database, application_name;
+  ReplicationKind replication = ReplicationKind::none;
   ServerState state = ServerState::login;
   PeerAddress peer;  // address and port are PostgreSQL's
   Instant connected{};
@@ -130,6 +144,7 @@ struct ServerSnapshot {
   bool close_needed = false;
   bool pinned = false;  // its client keeps it, whatever it says, because its ledger is uncertain
   std::size_t prepared_statements = 0;
+  std::optional<HolderSnapshot> holder{};  // while a query runs, or a transaction is open
 };
 
 // A server that its client keeps because of what it has left there.

@@ -14,11 +14,11 @@ namespace pgweir {
 // whole microseconds; a part that is longer than its field holds (71 minutes) is cut there.
 struct TraceRecord {
   enum Flag : std::uint8_t {
-    waiting = 1,         // it still waited when the segment ended: `wait` is what it had waited by then
-    running = 2,         // it still held its server then: the parts are what they were by then
-    gave_up = 4,         // it left without a server (timeout, cancel, gone): `wait` is what it waited
-    opening = 8,         // most of its wait was for a connection to be opened, not for a free one
-    failed = 16,         // the server refused, or was lost: not to be taken as typical
+    waiting = 1,  // it still waited when the segment ended: `wait` is what it had waited by then
+    running = 2,  // it still held its server then: the parts are what they were by then
+    gave_up = 4,  // it left without a server (timeout, cancel, gone): `wait` is what it waited
+    opening = 8,  // most of its wait was for a connection to be opened, not for a free one
+    failed = 16,  // the server refused, or was lost: not to be taken as typical
   };
 
   std::uint32_t client = 0;     // the same number: the same client
@@ -37,7 +37,7 @@ struct TraceRecord {
   void set_other_us(std::uint32_t us) {
     std::uint16_t shift = 0;
     while (us >> shift > 0x7ff) ++shift;
-    other_code = static_cast<std::uint16_t>(shift << 11 | us >> shift);
+    other_code = static_cast<std::uint16_t>(std::uint32_t{shift} << 11 | us >> shift);
   }
   bool is(Flag flag) const { return (flags & flag) != 0; }
   // False: it never had a server.

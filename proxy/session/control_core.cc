@@ -93,6 +93,7 @@ class ControlEngine {
  private:
   struct Question {
     std::optional<ConsoleAsked> asked;
+    bool traces = false;
     std::vector<WorkerSnapshot> snapshots;
     bool for_state = false;
   };
@@ -115,7 +116,12 @@ class ControlEngine {
     }
     if (const UserSettings* const user = settings_->find_user(route.user)) {
       limits.pool = user->pool_size.value_or(limits.pool);
+      limits.reserve = user->reserve_pool_size.value_or(limits.reserve);
       limits.user = user->max_user_connections.value_or(limits.user);
+    }
+    if (route.replication != 0) {
+      limits.pool = 1;
+      limits.reserve = 0;
     }
     return limits;
   }
@@ -124,7 +130,8 @@ class ControlEngine {
     for (const SlotGrant& grant : orders.grants)
       host_.post(grant.worker, SlotsGranted{grant.route, grant.slots});
     for (const SlotRecall& recall : orders.recalls) {
-      host_.post(recall.worker, SlotRecalled{recall.route, recall.since, recall.same_pool, recall.to});
+      host_.post(recall.worker,
+                 SlotRecalled{recall.route, recall.since, recall.same_pool, recall.to, recall.even});
     }
   }
 
@@ -153,6 +160,36 @@ class ControlEngine {
     host_.post(mail.worker, ClientSlotsGranted{slots, client_slots_});
   }
   void receive(ClientSlotsReturned& mail) { client_slots_ -= mail.slots; }
+
+  // The limit of the database counts first, as in PgBouncer.
+  void receive(ClientArrived& mail) {
+    using Full = ClientAdmitted::Full;
+    ClientAdmitted answer{.client = mail.client, .route = mail.route};
+    const auto look_at = [&](Full which, int limit, const std::map<std::string, int>& counts,
+                             const std::string& name) {
+      const auto found = counts.find(name);
+      const int in_use = found == counts.end() ? 0 : found->second;
+      if (limit == 0 || in_use < limit || answer.full != Full::none) return;
+      answer.full = which;
+      answer.limit = limit;
+      answer.in_use = in_use;
+    };
+    const auto& [database, user, replication] = mail.route;
+    look_at(Full::database, settings_->clients_of_database(database), clients_of_databases_, database);
+    look_at(Full::user, settings_->clients_of_user(user), clients_of_users_, user);
+    if (answer.full == Full::none) count_clients(mail.route, 1);
+    host_.post(mail.worker, std::move(answer));
+  }
+  void receive(ClientsCounted& mail) { count_clients(mail.route, mail.clients); }
+  void receive(ClientLeft& mail) { count_clients(mail.route, -1); }
+
+  void count_clients(const Route& route, int by) {
+    const auto count = [by](std::map<std::string, int>& counts, const std::string& name) {
+      if ((counts[name] += by) == 0) counts.erase(name);
+    };
+    count(clients_of_databases_, route.database);
+    count(clients_of_users_, route.user);
+  }
 
   void receive(KeysLearned& mail) { tell_all(mail); }
 
@@ -213,14 +250,14 @@ class ControlEngine {
 
   void receive(ConsoleAsked& mail) {
     const ConsolePlan plan = plan_console(mail.query);
-    if (!plan.needs_snapshots) return answer({std::move(mail), {}, false});
+    if (!plan.needs_snapshots) return answer({std::move(mail), false, {}, false});
     ask_workers(std::move(mail), plan.parts);
   }
 
   // Without `asked`, the snapshots are for the history of the averages, or for the state.
   void ask_workers(std::optional<ConsoleAsked> asked, const SnapshotParts& parts, bool for_state = false) {
     const std::uint64_t ticket = ++tickets_;
-    questions_[ticket] = {std::move(asked), {}, for_state};
+    questions_[ticket] = {std::move(asked), parts.traces, {}, for_state};
     tell_all(SnapshotAsked{ticket, parts});
   }
 
@@ -233,8 +270,37 @@ class ControlEngine {
     questions_.erase(found);
     if (question.for_state) return keep_profiles(std::move(question.snapshots));
     if (!question.asked) return history_.sample(now_, question.snapshots);
+    // Only what gives advice needs traces, and takes long.
+    if (question.traces) return answer_in_background(std::move(question));
     answer(std::move(question));
   }
+
+  // What the answer is made from, so that another thread can make it.
+  struct Desk {
+    Question question;
+    std::shared_ptr<const Settings> settings;
+    StatsHistory history;
+    std::map<Route, TraceStore> traces;
+    State state;
+  };
+
+  void answer_in_background(Question question) {
+    auto desk = std::make_shared<Desk>(Desk{std::move(question), settings_, history_, traces_, state_});
+    host_.in_background([desk = std::move(desk), now = now_, started = started_, wall = wall_offset_] {
+      const ConsoleAsked& asked = *desk->question.asked;
+      const World world{.settings = *desk->settings,
+                        .workers = std::move(desk->question.snapshots),
+                        .now = now,
+                        .wall_offset = wall,
+                        .started = started,
+                        .history = &desk->history,
+                        .traces = &desk->traces,
+                        .state = &desk->state};
+      ConsoleResult result = answer_console(asked.query, asked.rights, world);
+      return ConsoleComputed{asked.worker, {asked.client, std::move(result.bytes), false}};
+    });
+  }
+  void receive(ConsoleComputed& mail) { host_.post(mail.worker, std::move(mail.answer)); }
 
   void answer(Question question) {
     const World world{.settings = *settings_,
@@ -278,7 +344,8 @@ class ControlEngine {
   const Duration wall_offset_;
 
   Arbiter arbiter_;
-  int client_slots_ = 0;  // granted
+  int client_slots_ = 0;                                                // granted
+  std::map<std::string, int> clients_of_databases_, clients_of_users_;  // where a limit is or was set
   std::uint64_t tickets_ = 0;
   std::map<std::uint64_t, Question> questions_;
   StatsHistory history_;

@@ -20,6 +20,8 @@ class QueryBatches {
   void begun();
   // The oldest has ended: its class, 0 when it ran nothing whose text is known.
   std::uint64_t finished();
+  // The class of the oldest so far; 0 without one.
+  std::uint64_t oldest() const { return done_ == batches_.size() ? 0 : batches_[done_].id; }
   // The client is gone, or the server.
   void clear();
 

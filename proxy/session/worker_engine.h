@@ -76,6 +76,9 @@ class WorkerEngine {
   // A client slot under max_client_conn: true when there is one now; else `client` is told later.
   bool take_client_slot(ClientSession& client);
   void give_client_slot();
+  // Whether the client may come in, under the limits of its database and user: true at once where there are
+  // none; else its login is told later.
+  bool admit(ClientSession& client);
   void forget_client_slot_wish(const ClientSession& client);
   // The cancel key of a client that has logged in.
   struct CancelKey {
@@ -102,6 +105,10 @@ class WorkerEngine {
   // A host has said what it is. Connections to it that are of no use any more are closed.
   void role_seen(PoolEntry& pool, const Endpoint& host, ServerRole role);
   int pool_size(const DatabaseSettings& database, const std::string& user) const;
+  // Sees to it that the lists of its limits are looked at in time.
+  void arm_limits(PoolEntry& pool);
+  // How busy the pool is, for those who wait.
+  static std::string crowd(const PoolEntry& pool);
 
   // ---- inputs, from WorkerCore ----
   void begin_turn(Instant now);
@@ -121,12 +128,22 @@ class WorkerEngine {
     friend bool operator>(const Timer& a, const Timer& b) { return a.at > b.at; }
   };
 
+  // The first deadline of a list of a pool.
+  struct LimitTimer {
+    Instant at;
+    PoolEntry* pool;
+    TimeLimit limit;
+    friend bool operator>(const LimitTimer& a, const LimitTimer& b) { return a.at > b.at; }
+  };
+
+  void look_at_limits();
   void return_client_slots(int slots);
   void on_mail(AdoptClient& mail);
   void on_mail(AdoptServer& mail);
   void on_mail(SlotsGranted& mail);
   void on_mail(SlotRecalled& mail);
   void on_mail(ClientSlotsGranted& mail);
+  void on_mail(ClientAdmitted& mail);
   void on_mail(CancelByKey& mail);
   void on_mail(CancelHandled& mail);
   void on_mail(NewSettings& mail);
@@ -147,6 +164,8 @@ class WorkerEngine {
   void dial_host(PoolEntry& pool, DialRound round);
   void refuse_hopeless(PoolEntry& pool);
   void refuse_expired(PoolEntry& pool);
+  void refuse_beyond_queue(PoolEntry& pool);
+  void count_clients();
   static bool is_useless(const PoolEntry& pool);
   bool answer_recall(PoolEntry& pool, ServerSession* server);
   void close_clients_for_drain();
@@ -176,6 +195,7 @@ class WorkerEngine {
   std::vector<ConnId> ended_;
   std::vector<std::unique_ptr<ClientLogin>> finished_logins_;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
+  std::priority_queue<LimitTimer, std::vector<LimitTimer>, std::greater<>> limit_timers_;
   Instant pools_deadline_ = never;
 
   struct KeyHolder {

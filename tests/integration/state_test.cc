@@ -3,10 +3,13 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 
+#include <optional>
 #include <vector>
 
 #include "pool/state_codec.h"
 #include "tests/integration/servers.h"
+#include "tests/support/eventually.h"
+#include "tests/support/free_port.h"
 
 using namespace pgweir;
 
@@ -63,11 +66,21 @@ TEST_CASE("state_file: what was measured is there after kill -9 in the middle of
   CHECK(completions(state_in(file)) >= 40);
   const std::size_t before = read_file(file).size();
   {
-    PgweirProcess pgweir(with_state(file));
-    PgConnection busy = pgweir.connect();
-    busy.must("begin; select 1");
-    pgweir.process().signal(SIGKILL);
-    (void)pgweir.process().wait();
+    const int port = free_port();
+    write_file(dir / "pgweir.toml", with_state(file).text(port));
+    ChildProcess pgweir({pgweir_binary(), "--config", dir / "pgweir.toml"},
+                        {.user = {}, .output_file = dir / "log", .environment = {}, .stop_signal = SIGKILL});
+    std::optional<PgConnection> busy;
+    CHECK(eventually([&] {
+      try {
+        busy.emplace(
+            PgConnection::open("host=127.0.0.1 user=postgres dbname=postgres port=" + std::to_string(port)));
+        return busy->exec("begin; select 1").ok();
+      } catch (const std::exception&) {
+        return false;  // it does not listen yet
+      }
+    }));
+    pgweir.stop(SIGKILL);
   }
   // As if the last write had been cut short.
   const std::string killed = read_file(file);
@@ -75,8 +88,8 @@ TEST_CASE("state_file: what was measured is there after kill -9 in the middle of
   write_file(file, killed.substr(0, killed.size() - 3));
   {
     const PgweirProcess pgweir(with_state(file));
-    CHECK(pgweir.log_contains("are cut off"));
     load(pgweir, 30);
+    CHECK(pgweir.log_contains("are cut off"));
   }
   const State state = state_in(file);
   CHECK(completions(state) >= 70);

@@ -37,6 +37,8 @@ class Checks {
   // Who a client is now: serials from `first_serial` on belong to its present session.
   void session_began(int client, int first_serial);
   void session_ended(int client);
+  // The proxy cancels what is past a time limit: only its clients' errors tell whose it was.
+  void expect_limits() { limits_expected_ = true; }
   // The client has asked for a cancel, with the right key.
   void cancel_sent(int client);
   // I7: a cancel has reached this running statement.
@@ -48,6 +50,7 @@ class Checks {
   struct Counts {
     std::uint64_t sessions = 0, transactions = 0, rows = 0, refusals = 0, cancels = 0, faults = 0,
                   lost_sessions = 0;
+    std::uint64_t limits = 0, limit_ends = 0;  // statements and sessions that time limits have ended
     std::uint64_t units = 0, logins_refused = 0, servers_moved = 0, reloads = 0;
   };
   Counts counts;
@@ -67,6 +70,7 @@ class Checks {
   ConnectionLimits limits_;         // in force
   ConnectionLimits wanted_limits_;  // what the latest settings say
   std::map<int, Client> clients_;
+  bool limits_expected_ = false;
 };
 
 }  // namespace pgweir::sim

@@ -36,6 +36,7 @@ struct ScriptStyle {
   bool pipelines = true;     // sends on without waiting
   bool prepares = false;     // keeps prepared statements
   bool keeps_state = false;  // sets parameters, holds locks and temporary tables
+  bool limited = false;      // time limits end statements and transactions at any time
   Duration think{};          // longest usual pause
 };
 
