@@ -16,6 +16,7 @@
 #include "protocol/client_statements.h"
 #include "protocol/framer.h"
 #include "protocol/sql_commands.h"
+#include "proxy/session/client_listening.h"
 #include "proxy/session/connection.h"
 #include "proxy/session/pool_entry.h"
 #include "proxy/session/server_session.h"
@@ -47,6 +48,13 @@ class ClientSession final : public Connection {
   const SharedParameters& settings() const { return settings_; }
   ClientStatements& statements() { return statements_; }
   const ClientStatements& statements() const { return statements_; }
+  // What the shared connection of its pool listens to for it.
+  bool listens() const { return listening_ != nullptr && !listening_->channels.empty(); }
+  ClientListening& listening() {
+    if (!listening_) listening_ = std::make_unique<ClientListening>();
+    return *listening_;
+  }
+  const ClientListening& listening() const { return *listening_; }
   // Empty without one.
   Bytes application_name() const;
   bool at_boundary() const { return framer_.at_boundary(); }
@@ -116,6 +124,18 @@ class ClientSession final : public Connection {
   }
   void server_lost(const ErrorText& error, bool told);
 
+  // ---- from its pool's shared listening connection ----
+  // A notification, which lives in the arena: sent now, or when the transaction is over. False when too many
+  // wait already.
+  bool notify(Bytes channel, Bytes message);
+  void refuse_notifications();
+  // What it waits for to give its server back has been confirmed.
+  void listening_ready();
+  // Sends what has been held back, unless it is in a transaction.
+  void flush_notifications();
+  // The transaction is over: the same right in front of the ReadyForQuery that says so.
+  void send_notifications();
+
   // ---- from the engine ----
   void console_answered(Bytes bytes, bool close);
   // It uses a database, or is about to: not the console, no cancel, nobody who has not said yet.
@@ -130,6 +150,7 @@ class ClientSession final : public Connection {
   // A BEGIN that was answered here: no server knows of the transaction yet.
   enum class LateBegin : std::uint8_t { none, begun, failed };
 
+  bool takes_notifications() const;
   void process(Bytes bytes);
   bool has_come(Bytes bytes) const;
   bool start(Bytes bytes);
@@ -172,6 +193,7 @@ class ClientSession final : public Connection {
   WorkerEngine::CancelKey key_;
   Instant requested_{};
   Use use_;  // while it asks for a server
+  std::unique_ptr<ClientListening> listening_;
   std::unique_ptr<ClientLogin> login_;
 };
 

@@ -45,8 +45,11 @@ struct ServerTarget {
   }
 };
 
+class ListenHub;
+
 struct PoolEntry {
-  PoolEntry(Route its_route, Instant now) : route(std::move(its_route)), shard(Limits{}), meter(now) {}
+  PoolEntry(Route its_route, Instant now);
+  ~PoolEntry();
 
   const std::string& login_user() const { return target.user.empty() ? route.user : target.user; }
 
@@ -85,6 +88,8 @@ struct PoolEntry {
 
   PinCosts pin_costs{};          // of pins that have ended; begun ones are counted
   ApplicationUses applications;  // of session mode
+
+  std::unique_ptr<ListenHub> listens;  // since a client has LISTENed
 
   int clients = 0;       // logged in
   int canceling = 0;     // servers kept until a cancel is settled

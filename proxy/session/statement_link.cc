@@ -46,6 +46,7 @@ StatementLink::StatementLink(WorkerEngine& engine, ServerSession& server)
 void StatementLink::joined() {
   unnamed_here_ = planted(Bug::foreign_unnamed);
   clears_ = unnamed_only_here_ = false;
+  unlistens_ = nullptr;
 }
 
 bool StatementLink::must_wait(const ClientSession& client, Bytes bytes) const {
@@ -173,6 +174,7 @@ void StatementLink::parse_untracked(ClientSession& client, const Piece& piece) {
 void StatementLink::bind(ClientSession& client, const Piece& piece) {
   const auto head = read_bind_head(body_of(piece));
   clears_ = outdated_ = false;
+  unlistens_ = nullptr;
   if (!head || server_.ledger().skipping()) {
     server_.forward(piece);
     return;
@@ -189,6 +191,8 @@ void StatementLink::bind(ClientSession& client, const Piece& piece) {
   if (statement->effects().has(SqlEffect::set) && piece.last) server_.watch_values(body_of(piece));
   ++statement->uses.executions;
   clears_ = drops_all(statement->effects());
+  if (statement->effects().has(SqlEffect::unlisten) || statement->effects().has(SqlEffect::discard_all))
+    unlistens_ = statement;
   if (head->statement.empty()) {
     if (!unnamed_here_ && server_.ledger().uncertain()) return provoke(missing_statement(""));
     if (!unnamed_here_) prepare_unnamed(*statement);
@@ -277,6 +281,7 @@ void StatementLink::execute(ClientSession& client, const Piece& piece) {
   // It has not asked what the rows look like now.
   if (outdated_ && !server_.ledger().skipping()) return provoke(stale_plan());
   const std::uint64_t sequence = server_.forward(piece);
+  if (sequence != 0 && unlistens_) server_.unlistens(std::exchange(unlistens_, nullptr)->query());
   if (sequence == 0 || (!clears_ && deallocates_.empty())) return;
   if (clears_) {
     forget_all();
@@ -291,6 +296,7 @@ void StatementLink::query(ClientSession& client, const Piece& piece, const SqlEf
   ClientStatements& names = client.statements();
   const bool tracked = !server_.ledger().skipping() && !server_.ledger().uncertain();
   unnamed_here_ = unnamed_only_here_ = clears_ = false;
+  unlistens_ = nullptr;
   deallocates_.clear();
   if (tracked && effects.has(SqlEffect::deallocate_one) && piece.last) {
     const auto sql = read_query(body_of(piece));

@@ -132,6 +132,7 @@ class StatementLink {
   bool unnamed_only_here_ = false;  // and was not kept
   std::string deallocates_;         // the unnamed statement drops the client's one of this name
   bool outdated_ = false;           // the portal that was bound last may have another shape than told
+  SharedStatement unlistens_;       // the portal that was bound last UNLISTENs
   bool clears_ = false;             // the portal that was bound last drops all statements
 };
 

@@ -8,6 +8,8 @@
 #include "pool/placement.h"
 #include "proxy/session/client_login.h"
 #include "proxy/session/client_session.h"
+#include "proxy/session/listen_hub.h"
+#include "proxy/session/listener_session.h"
 #include "proxy/session/plant.h"
 #include "proxy/session/server_session.h"
 #include "proxy/session/statement_snapshot.h"
@@ -50,6 +52,10 @@ ErrorText no_host(const DialRound& round, SessionAttrs wanted) {
 }
 
 }  // namespace
+
+PoolEntry::PoolEntry(Route its_route, Instant now)
+    : route(std::move(its_route)), shard(Limits{}), meter(now) {}
+PoolEntry::~PoolEntry() = default;
 
 WorkerEngine::WorkerEngine(WorkerId id, int workers, Host& host, std::shared_ptr<const Settings> settings,
                            std::string process_secret, Instant now)
@@ -373,6 +379,12 @@ void WorkerEngine::configure(PoolEntry& pool, const DatabaseSettings& database) 
   pool.canonical.clear();
   pool.failure.reset();
   pool.failure_permanent = false;
+  if (pool.listens) pool.listens->reconnect();
+}
+
+ListenHub& WorkerEngine::listens_of(PoolEntry& pool) {
+  if (!pool.listens) pool.listens = std::make_unique<ListenHub>(*this, pool);
+  return *pool.listens;
 }
 
 PoolEntry& WorkerEngine::pool_of(const Route& route, const DatabaseSettings& database) {
@@ -389,7 +401,8 @@ PoolEntry& WorkerEngine::pool_of(const Route& route, const DatabaseSettings& dat
 // they would fill the memory.
 bool WorkerEngine::is_useless(const PoolEntry& pool) {
   return !pool.welcome && !pool.touched && pool.clients == 0 && pool.cancel_dials == 0 &&
-         pool.shard.waiting() == 0 && pool.shard.open() == 0 && pool.shard.slots() == 0;
+         pool.shard.waiting() == 0 && pool.shard.open() == 0 && pool.shard.slots() == 0 &&
+         !(pool.listens && pool.listens->in_use());
 }
 
 void WorkerEngine::touch(PoolEntry& pool) {
@@ -490,6 +503,7 @@ void WorkerEngine::dial_host(PoolEntry& pool, DialRound round) {
 
 void WorkerEngine::role_seen(PoolEntry& pool, const Endpoint& host, ServerRole role) {
   if (pool.hosts.seen(host, role, now_)) return;
+  if (pool.listens && pool.listens->connected_to(host)) pool.listens->reconnect();
   connections_.for_each([&](Connection& connection) {
     if (connection.ended_ || connection.role() != Connection::Role::server) return;
     auto& server = static_cast<ServerSession&>(connection);
@@ -578,6 +592,10 @@ void WorkerEngine::service(PoolEntry& pool) {
   }
   if (const int unused = shard.take_unused_slots(); unused > 0) {
     host_.post_control(SlotsReturned{id_, pool.route, unused});
+  }
+  if (pool.listens) {
+    pool.listens->service(now_);
+    pools_deadline_ = std::min(pools_deadline_, pool.listens->deadline());
   }
   pool.meter.open_changed(shard.open(), now_);
   pool.meter.clients_changed(pool.clients);
@@ -708,6 +726,10 @@ WorkerSnapshot WorkerEngine::snapshot(const SnapshotParts& parts) const {
       if (!server.pin_clock().kinds().any()) return;
       pinned[&server.pool()].push_back(&server.pin_clock());
       if (parts.pins) result.pins.push_back(server.pin_snapshot());
+    } else if (connection.role() == Connection::Role::listener) {
+      ++result.used_servers;
+      if (parts.connections)
+        result.servers.push_back(static_cast<const ListenerSession&>(connection).snapshot());
     }
   });
   for (const auto& [route, pool] : pools_) {
