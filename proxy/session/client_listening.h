@@ -16,9 +16,9 @@ namespace pgweir {
 
 struct ClientListening {
   struct Channel {
-    // What the shared connection gets on it is the client's; until then its server tells the client.
+    // What the shared connection gets on it is the client's.
     bool active = false;
-    // The hand-over that will make it active; 0 before that has begun.
+    // The hand-over that goes on; as long, and before, what its server tells is the client's.
     std::uint64_t move = 0;
   };
   struct Held {
@@ -29,6 +29,11 @@ struct ClientListening {
   bool active(Bytes channel) const {
     const auto found = channels.find(channel);
     return found != channels.end() && found->second.active;
+  }
+  // Nothing that a server tells about it is the client's.
+  bool moved(Bytes channel) const {
+    const auto found = channels.find(channel);
+    return found != channels.end() && found->second.active && found->second.move == 0;
   }
   void hold(Bytes channel, Bytes message) {
     held.push_back({std::string(channel), std::string(message)});

@@ -107,15 +107,26 @@ void ListenHub::passed(std::uint64_t move) {
   const auto found = moves_.find(move);
   if (found == moves_.end()) return;
   found->second.passed = true;
-  if (found->second.token_lost) finish(move);
+  settle(move);
 }
 
-// From here on what the shared connection gets is the client's.
-void ListenHub::finish(std::uint64_t move) {
+// From here on what the shared connection gets is the client's. Its server may be behind.
+void ListenHub::token_seen(std::uint64_t move) {
   const auto found = moves_.find(move);
   if (found == moves_.end()) return;
+  found->second.token = true;
   for (auto& [name, channel] : found->second.client->listening().channels) {
-    if (channel.move != move) continue;
+    if (channel.move == move) channel.active = true;
+  }
+  settle(move);
+}
+
+void ListenHub::settle(std::uint64_t number) {
+  const auto found = moves_.find(number);
+  const Move& move = found->second;
+  if (!move.passed || !(move.token || move.token_lost)) return;
+  for (auto& [name, channel] : move.client->listening().channels) {
+    if (channel.move != number) continue;
     channel.active = true;
     channel.move = 0;
   }
@@ -231,7 +242,7 @@ void ListenHub::notification(Bytes channel, Bytes payload, Bytes message) {
       if (c < '0' || c > '9') return;
       move = move * 10 + static_cast<std::uint64_t>(c - '0');
     }
-    return finish(move);
+    return token_seen(move);
   }
   const auto found = channels_.find(channel);
   if (found == channels_.end()) return;
@@ -256,12 +267,12 @@ void ListenHub::lost() {
     due_.insert(name);
   }
   // Tokens on their way do not come any more.
-  std::vector<std::uint64_t> passed;
+  std::vector<std::uint64_t> under_way;
   for (auto& [number, move] : moves_) {
     move.token_lost = true;
-    if (move.passed) passed.push_back(number);
+    under_way.push_back(number);
   }
-  for (const std::uint64_t move : passed) finish(move);
+  for (const std::uint64_t move : under_way) settle(move);
   Duration pause = first_pause;
   for (int i = 0; i < failures_ && pause < pool_.shard.limits().login_retry; ++i) pause *= 2;
   ++failures_;

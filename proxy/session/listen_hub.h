@@ -77,14 +77,16 @@ class ListenHub {
   };
   struct Move {
     ClientSession* client = nullptr;
-    bool passed = false;
-    bool token_lost = false;  // the shared connection broke meanwhile
+    bool passed = false;      // by the client's server
+    bool token = false;       // has come by the shared connection
+    bool token_lost = false;  // or cannot come any more
   };
   using Channels = std::map<std::string, Channel, std::less<>>;
 
   void subscribe(ClientSession& client, const std::string& channel);
   void unsubscribe(ClientSession& client, const std::string& channel);
-  void finish(std::uint64_t move);
+  void token_seen(std::uint64_t move);
+  void settle(std::uint64_t move);
   void dial();
   void ask();
   void wake_waiting();

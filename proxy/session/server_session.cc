@@ -674,7 +674,7 @@ void ServerSession::notified(Bytes body) {
     return;
   }
   if (move_passed_) return;
-  if (client_->listens() && client_->listening().active(notification->channel)) return;
+  if (client_->listens() && client_->listening().moved(notification->channel)) return;
   Writer message;
   message.begin('A').bytes(body).end();
   client_->deliver_copy(message.view());
@@ -712,10 +712,7 @@ void ServerSession::move_listening() {
   move_ = pool_.listens->begin_move(*client_);
   own_ = Own::move;
   if (move_ != 0) {
-    const std::string channel =
-        ""
-        " + pool_.listens->own_channel() + "
-        "";
+    const std::string channel = '"' + pool_.listens->own_channel() + '"';
     own_query("BEGIN;SET LOCAL statement_timeout=0");
     own_query("LISTEN " + channel + ";NOTIFY " + channel + ",'" + std::to_string(move_) + "';COMMIT");
   }
