@@ -459,7 +459,9 @@ void ServerSession::look_for_rest() {
   if (client_ != nullptr) {
     if ((in_transaction() && !planted(Bug::release_too_early)) || !client_->at_boundary()) return;
     if (statements_.holds_server()) return;
-    if (session_.due() && cancels_ > 0) return;  // the cancel might hit the question
+    // The cancel might hit the question; what the client asks next builds on the answer.
+    question_waits_ = session_.due() && cancels_ > 0;
+    if (question_waits_) return;
     if (session_.due()) return inspect();
     if (role_doubted_) return ask_role();
     if (session_.pins().has(StateKind::listen) && listen_taken_ && cancels_ == 0 &&
@@ -844,6 +846,7 @@ void ServerSession::unlink() {
   delivering_ = client_waits_ = cancel_later_ = false;
   synchronising_.clear();
   session_.clear();
+  question_waits_ = false;
   unlisten_log_.clear();
   unlistened_.clear();
   listen_taken_ = move_passed_ = false;

@@ -88,7 +88,8 @@ class ServerSession final : public ServerConnection {
   // it is being found out what the client has left in the session, or what the server has become.
   bool repeats() const { return replay_.repeating(); }
   bool holds_client() const {
-    return replay_.rewinding() || own_ == Own::inspect || own_ == Own::role || own_ == Own::move;
+    return replay_.rewinding() || question_waits_ || own_ == Own::inspect || own_ == Own::role ||
+           own_ == Own::move;
   }
   // The client's next message, at the front of `bytes`, has to wait for answers; then the client is resumed.
   bool must_wait(Bytes bytes);
@@ -183,6 +184,7 @@ class ServerSession final : public ServerConnection {
   bool only_prepares_ = false;  // the present batch has only prepared and described statements
   bool flushed_ = false;        // the last message was Flush
   bool role_doubted_ = false;   // it may have become a standby or a primary
+  bool question_waits_ = false;  // it is asked what the client has left when a cancel has been settled
   bool unclean_ = false;        // its last client may have left something in the session
   ClientSession* client_ = nullptr;
   Use use_;  // how the meter sees the present client's use of this server

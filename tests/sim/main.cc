@@ -94,6 +94,7 @@ void add(Checks::Counts& sum, const Checks::Counts& one) {
   sum.units += one.units;
   sum.logins_refused += one.logins_refused;
   sum.servers_moved += one.servers_moved;
+  sum.notifications += one.notifications;
   sum.reloads += one.reloads;
 }
 
@@ -142,9 +143,9 @@ int run_seeds(const Options& options) {
       n(sum.rows));
   std::printf(
       "%llu faults, %llu cancels that hit, %llu refusals, %llu logins refused, %llu sessions lost, "
-      "%llu reloads, %llu servers moved between workers\n",
+      "%llu reloads, %llu servers moved between workers, %llu notifications\n",
       n(sum.faults), n(sum.cancels), n(sum.refusals), n(sum.logins_refused), n(sum.lost_sessions),
-      n(sum.reloads), n(sum.servers_moved));
+      n(sum.reloads), n(sum.servers_moved), n(sum.notifications));
   return EXIT_SUCCESS;
 }
 
