@@ -116,6 +116,8 @@ class ServerSession final : public ServerConnection {
 
   // Cancels what it runs for its client now.
   void cancel_running();
+  // A cancel is under way now; one that is not yet is not sent when its request has been answered.
+  void cancel_sent() { ++cancels_sent_; }
   // A connection that carries a cancel has come to its end. `sent`: the server may have got it; `settled`:
   // and it has done with it.
   void cancel_carried(bool sent, bool settled);
@@ -174,18 +176,18 @@ class ServerSession final : public ServerConnection {
   Ledger ledger_;
   Verdict verdict_;
   char transaction_ = 'I';
-  bool unasked_ = false;        // the present message came when nothing was owed
-  bool in_message_ = false;     // part of a message has come, and not yet its end
-  bool delivering_ = false;     // the present message goes to the client
-  bool told_fatal_ = false;     // the client has been sent the server's own last words
-  bool rolled_back_ = false;    // the rollback after an abandonment has been sent
-  bool batch_open_ = false;     // extended messages have been sent, and no Sync behind them
-  bool client_waits_ = false;   // its next message waits for answers
-  bool only_prepares_ = false;  // the present batch has only prepared and described statements
-  bool flushed_ = false;        // the last message was Flush
-  bool role_doubted_ = false;   // it may have become a standby or a primary
+  bool unasked_ = false;         // the present message came when nothing was owed
+  bool in_message_ = false;      // part of a message has come, and not yet its end
+  bool delivering_ = false;      // the present message goes to the client
+  bool told_fatal_ = false;      // the client has been sent the server's own last words
+  bool rolled_back_ = false;     // the rollback after an abandonment has been sent
+  bool batch_open_ = false;      // extended messages have been sent, and no Sync behind them
+  bool client_waits_ = false;    // its next message waits for answers
+  bool only_prepares_ = false;   // the present batch has only prepared and described statements
+  bool flushed_ = false;         // the last message was Flush
+  bool role_doubted_ = false;    // it may have become a standby or a primary
   bool question_waits_ = false;  // it is asked what the client has left when a cancel has been settled
-  bool unclean_ = false;        // its last client may have left something in the session
+  bool unclean_ = false;         // its last client may have left something in the session
   ClientSession* client_ = nullptr;
   Use use_;  // how the meter sees the present client's use of this server
   SharedParameters parameters_;
@@ -211,6 +213,7 @@ class ServerSession final : public ServerConnection {
   std::vector<Parameters::Value> synchronising_;  // reported parameters that are being set
   bool cancel_later_ = false;                     // when pgweir's own requests are answered
   int cancels_ = 0;                               // on their way to this server
+  int cancels_sent_ = 0;                          // of these, on their way for certain
   std::uint64_t canceled_request_ = 0;            // the latest request that a cancel was sent for
   Instant abandon_until_{};                       // when patience with an abandoned server ends
   std::uint64_t request_ = 0;  // counts what was asked, so that a late cancel hits nothing newer
