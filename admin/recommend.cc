@@ -172,6 +172,9 @@ class Adviser {
     } else {
       advice_.verdict = size < current ? Verdict::shrink : Verdict::keep;
     }
+    advice_.decided_by = limited_by_clients_ ? DecidedBy::clients : DecidedBy::pool;
+    advice_.as_good_from = advice_.as_good_to = model;
+    advice_.warm = std::min(size, chosen_->window.demand().quantile(0.95));
     advice_.figures.predicted_p99_wait = p99_wait(chosen_->offered, size);
   }
 
@@ -196,7 +199,7 @@ class Adviser {
     const int saved = *advice_.model - size;
     if (saved < 2 || saved < 0.15 * *advice_.model) return;
     advice_.without_idle = size;
-    advice_.verdict = Verdict::idle_in_transaction;
+    advice_.decided_by = DecidedBy::idle_in_transaction;
   }
 
   void explain() {
@@ -382,38 +385,6 @@ class Adviser {
 };
 
 }  // namespace
-
-const char* to_string(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::collecting:
-      return "collecting";
-    case Verdict::keep:
-      return "keep";
-    case Verdict::grow:
-      return "grow";
-    case Verdict::shrink:
-      return "shrink";
-    case Verdict::step:
-      return "step";
-    case Verdict::idle_in_transaction:
-      return "idle in transaction";
-  }
-  return "?";
-}
-
-const char* to_string(Confidence confidence) {
-  switch (confidence) {
-    case Confidence::none:
-      return "-";
-    case Confidence::low:
-      return "low";
-    case Confidence::medium:
-      return "medium";
-    case Confidence::high:
-      return "high";
-  }
-  return "?";
-}
 
 Advice recommend(const PoolMeasure& measure, const AdviceInput& input) {
   return Adviser(measure, input).advise();

@@ -71,7 +71,7 @@ struct PoolSettings {
   int max_pool_channels = 0;           // the same of all clients of a pool on one worker
   int max_client_notify_memory = 0;    // bytes
   std::string server_reset_query;
-  std::string server_check_query;
+  std::string server_check_query;  // "<empty>": an empty query; empty: no check
   Duration server_check_delay{};
   std::vector<std::string> ignore_startup_parameters;
   int default_pool_size = 0;  // servers of one pool, that is of one database and user
@@ -81,7 +81,15 @@ struct PoolSettings {
   int max_db_connections = 0;  // 0: no limit, as everywhere below
   int max_user_connections = 0;
   int max_client_conn = 0;
+  int max_db_client_connections = 0;
+  int max_user_client_connections = 0;
+  int max_queue = 0;
   Duration query_wait_timeout{};
+  Duration query_wait_notify{};
+  Duration query_timeout{};
+  Duration transaction_timeout{};
+  Duration idle_transaction_timeout{};
+  Duration client_idle_timeout{};
   Duration server_idle_timeout{};
   Duration server_lifetime{};
   Duration server_connect_timeout{};
@@ -102,7 +110,9 @@ struct DatabaseSettings {
   std::string user;    // empty: the client's user
   std::string password;
   std::optional<int> pool_size, min_pool_size, reserve_pool_size, max_db_connections;
+  std::optional<int> max_db_client_connections, max_queue;
   std::optional<Duration> query_wait_timeout, server_lifetime;
+  std::optional<Duration> query_timeout, transaction_timeout, idle_transaction_timeout, client_idle_timeout;
   std::optional<PoolMode> pool_mode;
   std::optional<StatePolicy> session_state;
   StatePolicies session_state_of;
@@ -111,8 +121,10 @@ struct DatabaseSettings {
 struct UserSettings {
   std::string name;
   std::string password;  // plain, SCRAM-SHA-256$... or md5...; empty: this user cannot log in by password
-  std::optional<int> pool_size, max_user_connections;
+  std::optional<int> pool_size, reserve_pool_size, max_user_connections;
+  std::optional<int> max_user_client_connections, max_queue;
   std::optional<Duration> query_wait_timeout;
+  std::optional<Duration> query_timeout, transaction_timeout, idle_transaction_timeout, client_idle_timeout;
   std::optional<PoolMode> pool_mode;
   std::optional<StatePolicy> session_state;
   StatePolicies session_state_of;
@@ -162,6 +174,23 @@ struct Settings {
     return found == users.end() ? nullptr : &found->second;
   }
 
+  // A time that a user and a database may have their own value of: the user's counts first.
+  Duration time_of(Duration PoolSettings::*general, std::optional<Duration> DatabaseSettings::*of_database,
+                   std::optional<Duration> UserSettings::*of_user, const DatabaseSettings& database,
+                   const UserSettings* user) const {
+    if (user != nullptr && user->*of_user) return *(user->*of_user);
+    return (database.*of_database).value_or(pool.*general);
+  }
+  // How many clients may be connected to `database`, or as `user`; 0: no limit.
+  int clients_of_database(const std::string& database) const {
+    const DatabaseSettings* const own = find_database(database);
+    return own == nullptr ? 0 : own->max_db_client_connections.value_or(pool.max_db_client_connections);
+  }
+  int clients_of_user(const std::string& user) const {
+    const UserSettings* const own = find_user(user);
+    return own == nullptr ? pool.max_user_client_connections
+                          : own->max_user_client_connections.value_or(pool.max_user_client_connections);
+  }
   PoolMode mode_of(const DatabaseSettings* database, const UserSettings* user) const {
     if (user != nullptr && user->pool_mode) return *user->pool_mode;
     if (database != nullptr && database->pool_mode) return *database->pool_mode;

@@ -103,7 +103,7 @@ Setting duration(Bytes section, Bytes name, Duration by_default, std::pair<Durat
 
 Setting text(Bytes section, Bytes name, std::string by_default, Bytes empty, int64_t most,
              SettingAccess access, Bytes doc) {
-  const int64_t least = by_default.empty() ? 0 : 1;
+  const int64_t least = by_default.empty() || !empty.empty() ? 0 : 1;
   return {.section = section,
           .name = name,
           .kind = SettingKind::text,
@@ -248,9 +248,10 @@ std::vector<Setting> make_table() {
               "read. A client with more is disconnected, since notifications are not lost in silence."),
       text("pool", "server_reset_query", "DISCARD ALL", "nothing is sent", longest_text,
            field<&S::pool, &P::server_reset_query>(), "Cleans a server of session mode behind its client."),
-      text("pool", "server_check_query", "", "none but an empty query", longest_text,
+      text("pool", "server_check_query", "<empty>", "no check", longest_text,
            field<&S::pool, &P::server_check_query>(),
-           "Asked before a server is used that was idle for server_check_delay."),
+           "Asked before a server is used that was idle for server_check_delay; one that does not answer is "
+           "replaced, and the client does not notice. \"<empty>\" is an empty query, the cheapest there is."),
       duration("pool", "server_check_delay", 30s, "before each use",
                field<&S::pool, &P::server_check_delay>(),
                "How long a server may be idle and is used without a check."),
@@ -275,9 +276,35 @@ std::vector<Setting> make_table() {
             "How many servers all pools of one user may have together."),
       integer("pool", "max_client_conn", 10'000, {1, most_connections}, "clients",
               field<&S::pool, &P::max_client_conn>(),
-              "How many clients may be connected. Others are refused."),
+              "How many clients may be connected. Others are refused. The console is not counted."),
+      limit("pool", "max_db_client_connections", "clients", field<&S::pool, &P::max_db_client_connections>(),
+            "How many clients of one database may be connected. Others are refused."),
+      limit("pool", "max_user_client_connections", "clients",
+            field<&S::pool, &P::max_user_client_connections>(),
+            "How many clients of one user may be connected. Others are refused."),
+      limit("pool", "max_queue", "clients", field<&S::pool, &P::max_queue>(),
+            "How many clients of a pool may wait for a server that others use. The next one's request fails "
+            "at once; the client stays connected. Clients whose wait ends when a server has been opened are "
+            "not counted. Workers that share a pool have a part each, of one at least."),
       duration("pool", "query_wait_timeout", 120s, "no limit", field<&S::pool, &P::query_wait_timeout>(),
                "How long a request may wait for a server before it fails; the client stays connected."),
+      duration("pool", "query_wait_notify", 5s, "no notice", field<&S::pool, &P::query_wait_notify>(),
+               "A client that has waited for a server for this long gets a NOTICE that says so."),
+      duration("pool", "query_timeout", 0s, "no limit", field<&S::pool, &P::query_timeout>(),
+               "How long a query may run on its server, the wait for one not included. Then it is cancelled; "
+               "the client gets the error 57014 and stays connected. Only if the cancel does not help are "
+               "client and server disconnected."),
+      duration("pool", "transaction_timeout", 0s, "no limit", field<&S::pool, &P::transaction_timeout>(),
+               "How long a transaction may last, from BEGIN or its first statement. Then what it runs is "
+               "cancelled and it is rolled back; the client gets the error 25P04 and stays connected, in a "
+               "failed transaction that it has to end."),
+      duration(
+          "pool", "idle_transaction_timeout", 0s, "no limit", field<&S::pool, &P::idle_transaction_timeout>(),
+          "How long a client may do nothing in an open transaction. Then the client is disconnected with "
+          "the error 25P03 and the transaction is rolled back."),
+      duration("pool", "client_idle_timeout", 0s, "no limit", field<&S::pool, &P::client_idle_timeout>(),
+               "How long a client may do nothing outside of a transaction. Then it is disconnected with the "
+               "error 57P05. Clients that listen for notifications are left alone."),
       duration("pool", "server_idle_timeout", 600s, "no limit", field<&S::pool, &P::server_idle_timeout>(),
                "A server that nobody used for this long is closed."),
       duration("pool", "server_lifetime", 3600s, "no limit", field<&S::pool, &P::server_lifetime>(),
@@ -363,8 +390,20 @@ std::vector<Setting> make_table() {
            "As pool.reserve_pool_size, for this database.");
   database("max_db_connections", "max_db_connections", field<&D::max_db_connections>(),
            "How many servers all pools of this database may have together.");
+  database("max_db_client_connections", "max_db_client_connections", field<&D::max_db_client_connections>(),
+           "How many clients of this database may be connected.");
+  database("max_queue", "max_queue", field<&D::max_queue>(),
+           "As pool.max_queue, for pools of this database.");
   database("query_wait_timeout", "query_wait_timeout", field<&D::query_wait_timeout>(),
            "As pool.query_wait_timeout, for clients of this database.");
+  database("query_timeout", "query_timeout", field<&D::query_timeout>(),
+           "As pool.query_timeout, for clients of this database.");
+  database("transaction_timeout", "transaction_timeout", field<&D::transaction_timeout>(),
+           "As pool.transaction_timeout, for clients of this database.");
+  database("idle_transaction_timeout", "idle_transaction_timeout", field<&D::idle_transaction_timeout>(),
+           "As pool.idle_transaction_timeout, for clients of this database.");
+  database("client_idle_timeout", "client_idle_timeout", field<&D::client_idle_timeout>(),
+           "As pool.client_idle_timeout, for clients of this database.");
   database("server_lifetime", "server_lifetime", field<&D::server_lifetime>(),
            "As pool.server_lifetime, for servers of this database.");
   database("pool_mode", "pool_mode", field<&D::pool_mode>(), "As pool.pool_mode, for this database.");
@@ -381,10 +420,23 @@ std::vector<Setting> make_table() {
   };
   user("pool_size", "default_pool_size", field<&U::pool_size>(),
        "How many servers each pool of this user may have.");
+  user("reserve_pool_size", "reserve_pool_size", field<&U::reserve_pool_size>(),
+       "As pool.reserve_pool_size, for pools of this user.");
   user("max_user_connections", "max_user_connections", field<&U::max_user_connections>(),
        "How many servers all pools of this user may have together.");
+  user("max_user_client_connections", "max_user_client_connections", field<&U::max_user_client_connections>(),
+       "How many clients of this user may be connected.");
+  user("max_queue", "max_queue", field<&U::max_queue>(), "As pool.max_queue, for pools of this user.");
   user("query_wait_timeout", "query_wait_timeout", field<&U::query_wait_timeout>(),
        "As pool.query_wait_timeout, for clients of this user.");
+  user("query_timeout", "query_timeout", field<&U::query_timeout>(),
+       "As pool.query_timeout, for clients of this user.");
+  user("transaction_timeout", "transaction_timeout", field<&U::transaction_timeout>(),
+       "As pool.transaction_timeout, for clients of this user.");
+  user("idle_transaction_timeout", "idle_transaction_timeout", field<&U::idle_transaction_timeout>(),
+       "As pool.idle_transaction_timeout, for clients of this user.");
+  user("client_idle_timeout", "client_idle_timeout", field<&U::client_idle_timeout>(),
+       "As pool.client_idle_timeout, for clients of this user.");
   user("pool_mode", "pool_mode", field<&U::pool_mode>(), "As pool.pool_mode, for this user.");
   user("session_state", "session_state", field<&U::session_state>(), "As pool.session_state, for this user.");
   pin_policies(

@@ -60,6 +60,14 @@ std::vector<ColumnInfo> latency_columns();
 CommandOutcome show_prepared_statements(CommandCall& call);
 std::vector<ColumnInfo> prepared_statements_columns();
 
+// show_queries.cc
+CommandOutcome show_queries(CommandCall& call);
+std::vector<ColumnInfo> queries_columns();
+
+// show_holders.cc
+CommandOutcome show_holders(CommandCall& call);
+std::vector<ColumnInfo> holders_columns();
+
 // show_pins.cc
 CommandOutcome show_pins(CommandCall& call);
 std::vector<ColumnInfo> pins_columns();
@@ -77,6 +85,8 @@ std::vector<ColumnInfo> savings_columns();
 // show_recommendations.cc
 CommandOutcome show_recommendations(CommandCall& call);
 std::vector<ColumnInfo> recommendations_columns();
+CommandOutcome show_what_if(CommandCall& call);
+std::vector<ColumnInfo> what_if_columns();
 
 // show_errors.cc
 CommandOutcome show_errors(CommandCall& call);

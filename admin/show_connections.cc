@@ -11,6 +11,7 @@ namespace {
 struct ConnectionRow {
   char type = 'C';
   std::string user, database, application_name;
+  ReplicationKind replication = ReplicationKind::none;
   const char* state = "";
   PeerAddress peer;
   std::string connect_time, request_time;
@@ -25,6 +26,18 @@ struct ConnectionRow {
 constexpr auto int4 = type_oid::int4;
 constexpr auto text = type_oid::text;
 
+const char* word_of(ReplicationKind kind) {
+  switch (kind) {
+    case ReplicationKind::none:
+      return "none";
+    case ReplicationKind::logical:
+      return "logical";
+    case ReplicationKind::physical:
+      return "physical";
+  }
+  return "";
+}
+
 constexpr std::array connections_table{
     column<ConnectionRow>(
         "type", text, [](const ConnectionRow& it) { return std::string(1, it.type); },
@@ -36,7 +49,8 @@ constexpr std::array connections_table{
         "database", text, [](const ConnectionRow& it) { return it.database; },
         "(nodb) before the client has named it."),
     column<ConnectionRow>(
-        "replication", text, [](const ConnectionRow&) { return "none"; }, "Always none."),
+        "replication", text, [](const ConnectionRow& it) { return word_of(it.replication); },
+        "none, logical or physical: a replication connection, with a server of its own."),
     column<ConnectionRow>(
         "state", text, [](const ConnectionRow& it) { return it.state; },
         "Clients: login, idle (without a server), active, waiting, active_cancel_req. Servers: new, "
@@ -130,6 +144,7 @@ ConnectionRow row_of(const World& world, const Snapshot& connection) {
   row.user = connection.user.empty() ? "(nouser)" : connection.user;
   row.database = connection.database.empty() ? "(nodb)" : connection.database;
   row.application_name = connection.application_name;
+  row.replication = connection.replication;
   row.state = state_word(connection.state);
   row.peer = connection.peer;
   row.connect_time = time_text(world, connection.connected);

@@ -18,7 +18,7 @@ struct DatabaseRow {
   int pool_size = 0, min_pool_size = 0, reserve_pool_size = 0;
   Duration server_lifetime{};
   Cell pool_mode;
-  int max_connections = 0;
+  int max_connections = 0, max_clients = 0;
   ConnectionCounts counts;
 };
 
@@ -67,8 +67,8 @@ constexpr std::array databases_table{
         "current_connections", int4, [](const DatabaseRow& it) { return it.counts.servers; },
         "Servers that there are."),
     column<DatabaseRow>(
-        "max_client_connections", int4, [](const DatabaseRow&) { return 0; },
-        "Always 0: no limit for a database."),
+        "max_client_connections", int4, [](const DatabaseRow& it) { return it.max_clients; },
+        "Clients that may be connected; 0: no limit."),
     column<DatabaseRow>(
         "current_client_connections", int4, [](const DatabaseRow& it) { return it.counts.clients; },
         "Clients that there are."),
@@ -98,6 +98,7 @@ DatabaseRow row_of(const std::string& name, const Settings& settings) {
   row.reserve_pool_size = defaults.reserve_pool_size;
   row.server_lifetime = defaults.server_lifetime;
   row.max_connections = defaults.max_db_connections;
+  row.max_clients = settings.clients_of_database(name);
   const DatabaseSettings* const database = settings.find_database(name);
   if (database == nullptr) return row;  // a reload took it away; its last clients are still there
   std::string hosts;

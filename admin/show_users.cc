@@ -9,9 +9,9 @@ namespace {
 
 struct UserRow {
   std::string name;
-  std::optional<int> pool_size;
+  std::optional<int> pool_size, reserve_pool_size;
   Cell pool_mode;
-  int max_connections = 0;
+  int max_connections = 0, max_clients = 0;
   ConnectionCounts counts;
 };
 
@@ -32,8 +32,8 @@ constexpr std::array users_table{
         "pool_size", text, [](const UserRow& it) { return padded(it.pool_size); },
         "Servers that a pool of this user may have; empty: no own value."),
     column<UserRow>(
-        "reserve_pool_size", text, [](const UserRow&) { return std::string(); },
-        "Always empty: users have no own value."),
+        "reserve_pool_size", text, [](const UserRow& it) { return padded(it.reserve_pool_size); },
+        "More servers for clients that waited too long; empty: no own value."),
     column<UserRow>(
         "pool_mode", text, [](const UserRow& it) { return it.pool_mode; }, "NULL: no own value."),
     column<UserRow>(
@@ -43,8 +43,8 @@ constexpr std::array users_table{
         "current_connections", int4, [](const UserRow& it) { return it.counts.servers; },
         "Servers that there are."),
     column<UserRow>(
-        "max_user_client_connections", int4, [](const UserRow&) { return 0; },
-        "Always 0: no limit for a user."),
+        "max_user_client_connections", int4, [](const UserRow& it) { return it.max_clients; },
+        "Clients that may be connected; 0: no limit."),
     column<UserRow>(
         "current_client_connections", int4, [](const UserRow& it) { return it.counts.clients; },
         "Clients that there are."),
@@ -59,9 +59,11 @@ CommandOutcome show_users(CommandCall& call) {
     UserRow row;
     row.name = name;
     row.max_connections = settings.pool.max_user_connections;
+    row.max_clients = settings.clients_of_user(name);
     row.counts = counts;
     if (const UserSettings* const user = settings.find_user(name)) {
       row.pool_size = user->pool_size;
+      row.reserve_pool_size = user->reserve_pool_size;
       if (user->pool_mode) row.pool_mode = std::string(word_of(*user->pool_mode));
       row.max_connections = user->max_user_connections.value_or(row.max_connections);
     }

@@ -45,6 +45,10 @@ void Arbiter::wanted(WorkerId worker, const Route& route, int slots, Instant sin
   const bool same_limits = pool.limits == limits;
   pool.limits = limits;
   wishes_ -= static_cast<int>(pool.wishes.erase(worker));
+  if (slots <= 0 && pool.granted == 0 && pool.wishes.empty()) {
+    pools_.erase(route);
+    return;
+  }
   Wish wish{std::max(slots, 0), since, reserve};
   // What is kept had no room, so nobody is passed by; but with new limits older wishes may have room too.
   const bool serve_all = !same_limits && !pool.wishes.empty();
@@ -83,8 +87,10 @@ void Arbiter::recall(const Route& route, const Pool& pool, WorkerId worker, cons
     if (!helps || other == route) continue;
     // While another limit is full as well, a slot is of no use yet: nobody who waits gives one for that.
     const bool enough = (!database_full || of_database) && (!user_full || of_user);
+    const bool even = its.granted <= pool.granted + 1;
+    const Instant since = enough && (!even || pool.granted == 0) ? wish.since : never;
     for (const auto& [holder, held] : its.held) {
-      if (held > 0) orders.recalls.push_back({holder, other, enough ? wish.since : never, false, worker});
+      if (held > 0) orders.recalls.push_back({holder, other, since, false, worker, even});
     }
   }
 }

@@ -9,9 +9,10 @@
 //     until enough have come back, and what is too much is asked for).
 //  A2 A wish that cannot be granted is kept, and granted in the order of how long its clients have waited.
 //  A3 While a wish is kept, everybody who could give a slot for it has been asked to (a recall): to give one
-//  that
-//     idles, and one that is busy too if he holds at least two more than the one who asks and his clients
-//     have not waited longer. So slots settle where the clients are, and do not wander between equals.
+//     that idles, and one that is busy too if his clients have not waited longer and he holds at least two
+//     more than the one who asks. Between pools under one limit the pools are compared, and a pool that holds
+//     nothing may ask for a busy one as well. So slots settle where the clients are, busy pools come to equal
+//     parts, and slots do not wander between equals.
 
 #include <functional>
 #include <map>
@@ -44,6 +45,7 @@ struct SlotRecall {
   Instant since;  // `never`: only a slot that idles
   bool same_pool = false;
   WorkerId to;
+  bool even = false;  // his pool has at most one slot more than the one that asks: there is no hurry
 };
 
 struct ArbiterOrders {

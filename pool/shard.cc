@@ -12,6 +12,23 @@ std::optional<ConnId> Shard::acquire() {
   return server;
 }
 
+std::optional<ConnId> Shard::next_to_check() {
+  if (idle_.empty() || waiting() <= checking_) return std::nullopt;
+  const ConnId server = idle_.back().server;
+  idle_.pop_back();
+  ++busy_;
+  ++checking_;
+  return server;
+}
+
+std::optional<ConnId> Shard::take_oldest_idle() {
+  if (idle_.empty()) return std::nullopt;
+  const ConnId server = idle_.front().server;
+  idle_.erase(idle_.begin());
+  ++busy_;
+  return server;
+}
+
 void Shard::dialing() { ++login_; }
 
 void Shard::dial_failed(Instant now, bool refused, Duration longest) {
@@ -39,7 +56,7 @@ void Shard::granted(int slots) {
 // Connections that should be there and are not: one for each waiter that none of those on their way in will
 // serve, and what is missing to `min`.
 int Shard::needed(bool keep_min) const {
-  const int for_waiters = waiting() - login_;
+  const int for_waiters = waiting() - login_ - checking_;
   const int for_min = keep_min ? limits_.min - open() : 0;
   return std::max({0, for_waiters, for_min});
 }
@@ -66,6 +83,18 @@ bool Shard::needs_reserve(Instant now) const {
 }
 
 bool Shard::should_yield(Instant since) const { return queue_.empty() || since < queue_.front()->since; }
+
+bool Shard::should_yield_server(Instant since, bool even, Instant now) const {
+  if (now < settled_) return false;
+  if (!queue_.empty()) return since < queue_.front()->since;
+  return !even || (!idle_.empty() && now - idle_.front().since >= settling);
+}
+
+Instant Shard::yield_due(bool even, Instant now) const {
+  Instant at = settled_;
+  if (even && queue_.empty() && !idle_.empty()) at = std::max(at, idle_.front().since + settling);
+  return at > now ? at : never;
+}
 
 bool Shard::yield_free_slot() {
   if (slots_ <= open()) return false;
@@ -126,6 +155,18 @@ std::optional<ConnId> Shard::next_to_retire(Instant now) {
 std::optional<Waiter> Shard::expired(Instant now) {
   if (now < wait_deadline()) return std::nullopt;
   return pop_waiter();
+}
+
+std::optional<Waiter> Shard::next_beyond_queue() {
+  if (limits_.max_queue == 0) return std::nullopt;
+  // A server that may still be opened, or is being checked, ends the wait of somebody soon.
+  const bool none_to_come = policy_.failing_since() != never;
+  const int to_come = none_to_come ? 0 : std::max(limits_.part, slots_) - (busy_ - checking_);
+  if (waiting() <= limits_.max_queue + std::max(0, to_come)) return std::nullopt;
+  const WaitQueue::Place last = queue_.back_place();
+  const Waiter waiter = queue_.at(last);
+  queue_.remove(last);
+  return waiter;
 }
 
 Instant Shard::wait_deadline() const {

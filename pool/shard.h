@@ -6,7 +6,7 @@
 //
 // Invariants:
 //  S1 open() <= slots(): a server connection exists only with a slot granted by the pool's Arbiter.
-//  S2 Nobody waits while a server is idle here.
+//  S2 Nobody waits while a server is idle here, unless as many are being checked as clients wait.
 //  S3 A server is idle, or busy with one client, or on its way in or out; never two of these.
 //  S4 The queue is served first in, first out; idle servers last in, first out, so that the rest can age.
 
@@ -32,11 +32,19 @@ struct Limits {
   Duration lifetime{};
   Duration login_retry{};
   Duration wait_timeout{};  // of a client, those that wait already included; 0: none
+  // An idle server is checked before it is used when it was not used for as long; max(): never.
+  Duration check_delay = Duration::max();
+  int max_queue = 0;  // clients that may wait here for what others use; 0: any number
+  int part = 0;       // of `size`: how many servers this shard has when all shards have as many
 };
 
 class Shard {
  public:
   static constexpr Duration share_patience = std::chrono::milliseconds(1);
+  // How long slots stay where they came to, or where others were taken from, before another pool may have one
+  // with a server: to close a server here and open one there costs what some hundred transactions cost. So a
+  // shard closes at most one server in this time for the sake of other pools.
+  static constexpr Duration settling = std::chrono::milliseconds(50);
 
   explicit Shard(const Limits& limits) : limits_(limits) {}
 
@@ -50,6 +58,16 @@ class Shard {
 
   // An idle server for a client, now busy; nothing when the client has to wait (then call `wait`).
   std::optional<ConnId> acquire();
+  // The idle server that would be taken next has to be checked first: the client has to wait for that.
+  bool must_check(Instant now) const {
+    return !idle_.empty() && limits_.check_delay != Duration::max() &&
+           now - idle_.back().since >= limits_.check_delay;
+  }
+  // An idle server to be checked now, for a client that waits; it counts as busy. `checked` says that this is
+  // over, whatever came of it, and goes before the server's release or end.
+  std::optional<ConnId> next_to_check();
+  void checking() { ++checking_; }  // one that is busy already
+  void checked() { --checking_; }
   WaitQueue::Place wait(const Waiter& waiter) { return queue_.push(waiter); }
   void leave(WaitQueue::Place place) { queue_.remove(place); }
 
@@ -97,11 +115,20 @@ class Shard {
   // Another shard's client waits since `since`: true when a slot should go there now, rather than serve
   // somebody here or stay idle.
   bool should_yield(Instant since) const;
+  // The same for a shard of another pool, where the slot's server would have to be closed. `even`: that pool
+  // has about as many slots, so only what idles for some time, or has served somebody here since, is given.
+  bool should_yield_server(Instant since, bool even, Instant now) const;
+  // When that may become true by itself, after `now`.
+  Instant yield_due(bool even, Instant now) const;
+  // A slot has come, or has gone to another pool.
+  void settle(Instant now) { settled_ = now + settling; }
   // A free slot, without a server, leaves this shard; false when there is none.
   bool yield_free_slot();
   // Slots that nobody needs: they go back to the Arbiter.
   int take_unused_slots();
   void slot_left() { --slots_; }
+  // The Arbiter has a wish of this shard.
+  bool wishes() const { return asked_ > 0; }
 
   // How many connections to open now. `keep_min`: whether the pool has clients, for which min is kept.
   int dials_due(Instant now, bool keep_min) const;
@@ -109,6 +136,8 @@ class Shard {
   std::optional<ConnId> next_to_retire(Instant now);
   // The first waiter, when it has waited for longer; it has left the queue.
   std::optional<Waiter> expired(Instant now);
+  // The one that came last, when more clients wait than may; it has left the queue.
+  std::optional<Waiter> next_beyond_queue();
   // Any waiter, because all are to be refused; it has left the queue.
   std::optional<Waiter> pop_waiter();
   // When to look again, or somewhat earlier.
@@ -119,6 +148,8 @@ class Shard {
   int waiting() const { return static_cast<int>(queue_.size()); }
   // There is one.
   ConnId newest_idle() const { return idle_.back().server; }
+  // The one that was not used for the longest time, now busy.
+  std::optional<ConnId> take_oldest_idle();
   int idle() const { return static_cast<int>(idle_.size()); }
   int busy() const { return busy_; }
   int login() const { return login_; }
@@ -148,9 +179,11 @@ class Shard {
   std::vector<Idle> idle_;  // the last one is taken first
   int busy_ = 0, login_ = 0;
   int slots_ = 0;
-  int leaving_ = 0;  // of the busy ones, those that next_to_retire named
-  int asked_ = 0;    // slots asked for and not granted yet
+  int checking_ = 0;  // of the busy ones
+  int leaving_ = 0;   // of the busy ones, those that next_to_retire named
+  int asked_ = 0;     // slots asked for and not granted yet
   Need asked_for_ = Need::min;
+  Instant settled_{};             // from when on servers may be closed for other pools
   Instant retire_floor_ = never;  // no idle server is to be retired before
 };
 

@@ -3,6 +3,7 @@
 // Values only: nothing in here refers to a live object.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,8 @@
 #include "pool/ids.h"
 #include "pool/meter.h"
 #include "pool/pin_clock.h"
+#include "pool/profile.h"
+#include "pool/query_classes.h"
 #include "pool/session_use.h"
 #include "pool/state_kind.h"
 #include "pool/time.h"
@@ -31,6 +34,8 @@ struct SnapshotParts {
   bool statements = false;
   bool pins = false;
   bool applications = false;  // of the pools
+  bool queries = false;       // of the pools
+  bool traces = false;        // of the pools, and what their hosts showed
 
   void add(const SnapshotParts& other) {
     connections |= other.connections;
@@ -38,12 +43,16 @@ struct SnapshotParts {
     statements |= other.statements;
     pins |= other.pins;
     applications |= other.applications;
+    queries |= other.queries;
+    traces |= other.traces;
   }
   friend bool operator==(const SnapshotParts&, const SnapshotParts&) = default;
 };
 
 enum class ClientState : std::uint8_t { login, idle, waiting, active, cancel_request, console, closing };
 enum class ServerState : std::uint8_t { login, idle, active, canceling, resetting, closing };
+
+enum class ReplicationKind : std::uint8_t { none, logical, physical };
 
 struct PoolCounts {
   int cl_active = 0;  // logged in and not waiting, with or without a server, as PgBouncer counts them
@@ -73,9 +82,13 @@ struct ApplicationSnapshot {
   ApplicationUse use{};
 };
 
+// Of a pool so many are mailed and shown, those that took the most time.
+inline constexpr std::size_t most_queries_listed = 100;
+
 struct PoolSnapshot {
   std::string database;
   std::string user;
+  bool replication = false;  // the counts of one replication connection, which is in no pool
   PoolCounts counts;
   Duration oldest_wait{};  // of the client that waits longest now
   int pool_size = 0;
@@ -84,13 +97,24 @@ struct PoolSnapshot {
   PoolSavings savings;
   PinCosts pin_costs{};  // with those of the present pins so far
   std::vector<ApplicationSnapshot> applications;
+  std::vector<QueryClass> queries;  // at most most_queries_listed, and the rest
   PoolMeasure measure;
+  std::string host;    // a HostSnapshot's name
+  TraceSegment trace;  // of the present minute
+  std::vector<std::uint64_t> trace_classes;
+};
+
+// What a worker saw of a host.
+struct HostSnapshot {
+  std::string name;
+  SpeedEvidence evidence;
 };
 
 struct ClientSnapshot {
   std::uint64_t id = 0;
   std::uint64_t link = 0;  // id of the server, 0 without one
   std::string user, database, application_name;
+  ReplicationKind replication = ReplicationKind::none;
   ClientState state = ClientState::login;
   PeerAddress peer;
   Instant connected{};
@@ -99,10 +123,19 @@ struct ClientSnapshot {
   std::size_t prepared_statements = 0;
 };
 
+// What a server's client does with it now.
+struct HolderSnapshot {
+  bool idle_in_transaction = false;  // else PostgreSQL executes
+  Duration in_state{};               // for so long
+  Duration held{};                   // since the client has it
+  std::string query;                 // class of the latest query that ended, or of the one that runs
+};
+
 struct ServerSnapshot {
   std::uint64_t id = 0;
   std::uint64_t link = 0;  // id of the client, 0 without one
   std::string user, database, application_name;
+  ReplicationKind replication = ReplicationKind::none;
   ServerState state = ServerState::login;
   PeerAddress peer;  // address and port are PostgreSQL's
   Instant connected{};
@@ -111,6 +144,7 @@ struct ServerSnapshot {
   bool close_needed = false;
   bool pinned = false;  // its client keeps it, whatever it says, because its ledger is uncertain
   std::size_t prepared_statements = 0;
+  std::optional<HolderSnapshot> holder{};  // while a query runs, or a transaction is open
 };
 
 // A server that its client keeps because of what it has left there.
@@ -156,6 +190,7 @@ struct EventCount {
 struct WorkerSnapshot {
   WorkerId worker;
   std::vector<PoolSnapshot> pools;
+  std::vector<HostSnapshot> hosts;
   std::vector<ClientSnapshot> clients;
   std::vector<ServerSnapshot> servers;
   std::vector<PinSnapshot> pins;

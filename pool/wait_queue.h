@@ -25,6 +25,9 @@ class WaitQueue {
   void remove(Place place);
   const Waiter* front() const { return head_ == nowhere ? nullptr : &nodes_[head_].waiter; }
   Place front_place() const { return head_; }
+  // Of the one that came last.
+  Place back_place() const { return tail_; }
+  const Waiter& at(Place place) const { return nodes_[place].waiter; }
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
 

@@ -121,6 +121,10 @@ ControlHost::Reloaded Control::reload(const Settings& running) {
   return result;
 }
 
+void Control::in_background(std::function<ConsoleComputed()> work) {
+  background_.run([this, work = std::move(work)] { mailbox_.post(work()); });
+}
+
 void Control::stop(bool drain) {
   if (drain) {
     drain_wanted_ = true;

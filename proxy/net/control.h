@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "proxy/net/background.h"
 #include "proxy/net/log.h"
 #include "proxy/net/mailbox.h"
 #include "proxy/net/turn.h"
@@ -40,6 +41,7 @@ class Control final : private ControlHost, private TurnTaker {
   // ControlHost
   void post(WorkerId worker, WorkerMail mail) override;
   ControlHost::Reloaded reload(const Settings& running) override;
+  void in_background(std::function<ConsoleComputed()> work) override;
   void stop(bool drain) override;
   void log(LogLine line) override { log_.write(line); }
 
@@ -62,6 +64,7 @@ class Control final : private ControlHost, private TurnTaker {
   HandlePtr<uv_timer_t> log_timer_, drain_timer_;
   std::vector<ControlMail> mail_;  // being delivered
   bool drain_wanted_ = false, draining_ = false;
+  Background background_;  // posts to the mailbox: the first to go
 };
 
 }  // namespace pgweir

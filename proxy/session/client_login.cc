@@ -52,6 +52,7 @@ bool ClientLogin::step() {
     case State::cancel:
     case State::client_slot:
     case State::key:
+    case State::admission:
     case State::server:
     case State::parameters:
     case State::finished:
@@ -105,7 +106,8 @@ bool ClientLogin::take_startup() {
     return false;
   }
   startup_ = std::get<StartupMessage>(std::move(packet));
-  client_.set_route({startup_.database, startup_.user});
+  client_.set_route(
+      {startup_.database, startup_.user, wants_replication(startup_) ? client_.serial() : std::uint64_t{0}});
   console_ = is_console_name(startup_.database);
   if (!console_ && !place()) return false;
   buffer_.erase(0, 4 + *size);
@@ -128,7 +130,7 @@ bool ClientLogin::take_startup() {
 
 // Whether the client stays on this worker; if not it has been mailed to one that hosts its pool.
 bool ClientLogin::place() {
-  if (engine_.workers() == 1) return true;
+  if (engine_.workers() == 1 || wants_replication(startup_)) return true;
   const DatabaseSettings* const database = engine_.settings().find_database(startup_.database);
   if (database == nullptr) return true;
   const auto hosts =
@@ -286,24 +288,56 @@ void ClientLogin::wrong_password() {
 // ---- welcome ----
 
 void ClientLogin::authenticated() {
-  Writer message;
   if (console_) return finish_console();
   const DatabaseSettings* const database = engine_.settings().find_database(startup_.database);
   if (database == nullptr) {
     return refuse(Refusal::database_unknown, "database \"" + startup_.database + "\" does not exist",
                   "pgweir has no [databases] entry for it and no \"*\".");
   }
-  if (wants_replication(startup_)) {
-    return refuse(Refusal::not_supported, "pgweir does not serve replication connections", {},
-                  "Connect to the server directly for replication.");
-  }
-  if (!parse_options(startup_.options)) {
+  if (!wants_replication(startup_) && !parse_options(startup_.options)) {
     return refuse(Refusal::not_supported, "unsupported startup options: \"" + startup_.options + "\"",
                   "Of the switches in \"options\" only -c name=value and --name=value can be passed on.");
   }
+  state_ = State::admission;
+  if (engine_.admit(client_)) welcome();
+}
+
+void ClientLogin::on_admitted(const ClientAdmitted& answer) {
+  const std::string in_use = std::to_string(answer.in_use) + " of " + std::to_string(answer.limit);
+  switch (answer.full) {
+    case ClientAdmitted::Full::none:
+      return welcome();
+    case ClientAdmitted::Full::database:
+      return refuse(Refusal::database_clients_full,
+                    "too many clients of database \"" + startup_.database + "\"",
+                    in_use + " client connections of database " + startup_.database + " are in use.",
+                    "Raise max_db_client_connections, or let the applications keep fewer connections.");
+    case ClientAdmitted::Full::user:
+      return refuse(Refusal::user_clients_full, "too many clients of user \"" + startup_.user + "\"",
+                    in_use + " client connections of user " + startup_.user + " are in use.",
+                    "Raise max_user_client_connections, or let the application keep fewer connections.");
+  }
+}
+
+void ClientLogin::welcome() {
+  // A reload may have taken it away meanwhile.
+  const DatabaseSettings* const database = engine_.settings().find_database(startup_.database);
+  if (database == nullptr) {
+    return refuse(Refusal::database_unknown, "database \"" + startup_.database + "\" does not exist");
+  }
+  Writer message;
   write_authentication_ok(message);
   send(message.view());
   PoolEntry& pool = engine_.pool_of(client_.route(), *database);
+  if (wants_replication(startup_)) {
+    pool.replication = startup_;
+    const auto& ignored = engine_.settings().pool.ignore_startup_parameters;
+    const auto is_ignored = [&](Bytes name) {
+      return std::find(ignored.begin(), ignored.end(), name) != ignored.end();
+    };
+    if (is_ignored("options")) pool.replication->options.clear();
+    std::erase_if(pool.replication->parameters, [&](const auto& value) { return is_ignored(value.first); });
+  }
   client_.enter(pool);
   state_ = State::server;
   if (pool.welcome) return prepare(nullptr);
@@ -338,6 +372,11 @@ std::vector<Parameters::Value> ClientLogin::asked_for() const {
 // The client's view of the parameters: what servers report, with what it asked for at startup.
 void ClientLogin::prepare(ServerSession* server) {
   const PoolEntry& pool = *client_.pool();
+  if (pool.replication) {
+    client_.set_parameters(pool.welcome, engine_.no_parameters());
+    client_.keep_server(*server);
+    return finish();
+  }
   Parameters parameters = *pool.welcome;
   bool sure = true;
   Parameters settings;

@@ -27,6 +27,8 @@ class ClientLogin {
   void on_key(const Digest& salted_password);
   // A client slot was granted, or there are none: then `in_use` clients are connected.
   void on_client_slot(bool granted, int in_use);
+  // The limits of its database and its user have been looked at.
+  void on_admitted(const ClientAdmitted& answer);
   // The server that the login has been waiting for.
   void take_server(ServerSession& server);
   // The server has taken the client's parameters.
@@ -45,6 +47,7 @@ class ClientLogin {
     md5_response,
     sasl_initial,
     sasl_final,
+    admission,
     server,
     parameters,
     finished
@@ -65,6 +68,7 @@ class ClientLogin {
   void answer_sasl_final(Bytes body);
   void wrong_password();
   void authenticated();
+  void welcome();
   std::vector<Parameters::Value> asked_for() const;
   void prepare(ServerSession* server);
   void finish_console();

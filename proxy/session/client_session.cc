@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "admin/duration.h"
 #include "protocol/backend.h"
 #include "protocol/frontend.h"
 #include "protocol/message.h"
@@ -74,9 +75,14 @@ void ClientSession::on_bytes(Bytes bytes) {
   if (pool_ != nullptr) pool_->meter.totals().received += bytes.size();
   if (login_) return login_->on_bytes(bytes);
   if (is_console()) return on_console_bytes(bytes);
-  if (held_.empty() && !waiting()) return process(bytes);
-  hold(bytes);
-  if (!waiting()) process_held();
+  if (held_.empty() && !waiting()) {
+    process(bytes);
+  } else {
+    hold(bytes);
+    if (!waiting()) process_held();
+  }
+  keep_time();
+  clock_.renew(engine_.now());
 }
 
 void ClientSession::process(Bytes bytes) {
@@ -86,12 +92,16 @@ void ClientSession::process(Bytes bytes) {
     if (framer_.at_boundary() && (bytes.size() < header_length || !has_come(bytes))) return hold(bytes);
     if (server_ == nullptr && discard_ == Discard::nothing && framer_.at_boundary() && !start(bytes))
       return hold(bytes);
+    if (server_ != nullptr && framer_.at_boundary() && needs_failed_transaction(bytes)) {
+      late_begin_ = LateBegin::none;
+      server_->begin_failed_transaction(std::exchange(cut_error_, {}));
+    }
     if (server_ != nullptr && framer_.at_boundary() && server_->must_wait(bytes)) return hold(bytes);
     const auto piece = framer_.next(bytes);
     if (!piece) return frame_error();
     if (discard_ != Discard::nothing) {
       discard(*piece);
-    } else if (server_ == nullptr) {
+    } else if (server_ == nullptr || late_begin_ == LateBegin::cut) {
       local(*piece);
     } else if (piece->type == 'X') {
       // As in PostgreSQL: what was asked before is done and answered first.
@@ -157,7 +167,9 @@ bool ClientSession::start(Bytes bytes) {
 void ClientSession::link(ServerSession& server) {
   server_ = &server;
   server.join(*this, std::exchange(use_, {}));
-  if (std::exchange(late_begin_, LateBegin::none) == LateBegin::begun) server.begin_transaction();
+  const LateBegin begun = std::exchange(late_begin_, LateBegin::none);
+  if (begun == LateBegin::begun) server.begin_transaction();
+  if (begun == LateBegin::cut) server.begin_failed_transaction(std::exchange(cut_error_, {}));
 }
 
 // ---- what a server gets to see ----
@@ -165,7 +177,10 @@ void ClientSession::link(ServerSession& server) {
 void ClientSession::relay(const Piece& piece) {
   ServerSession& server = *server_;
   if (!piece.first || pool_->mode == PoolMode::session) {
-    if (piece.first) note_uses(piece);
+    if (piece.first && !pool_->replication) {
+      note_uses(piece);
+      note_query(piece);
+    }
     server.forward(piece);
     return;
   }
@@ -198,11 +213,26 @@ void ClientSession::note_uses(const Piece& piece) {
   if (piece.type == 'Q' || piece.type == 'P') uses_.note(uses_of(piece));
 }
 
+// In session mode, where statements keep their names: a Bind to one that was prepared earlier has no class.
+void ClientSession::note_query(const Piece& piece) {
+  if (!piece.last) return;
+  const Bytes body = piece.raw.substr(header_length);
+  if (piece.type == 'Q') {
+    if (const auto sql = read_query(body)) server_->runs(engine_.statement_classes().of(*sql), *sql);
+  } else if (piece.type == 'P') {
+    if (const auto head = read_parse_head(body)) {
+      const Bytes sql = head->rest.substr(0, head->rest.find('\0'));
+      server_->runs(engine_.statement_classes().of(sql), sql);
+    }
+  }
+}
+
 void ClientSession::relay_query(const Piece& piece) {
   ServerSession& server = *server_;
   SqlEffects effects;
   if (const auto sql = piece.last ? read_query(piece.raw.substr(header_length)) : std::nullopt) {
     effects = scan_sql(*sql);
+    server.runs(engine_.statement_classes().of(*sql), *sql);
     if (auto error = server.watch(effects, *sql)) return server.refuse_query(std::move(*error));
   } else {
     server.watch_everything();
@@ -221,13 +251,14 @@ void ClientSession::relay_again(Bytes messages) {
 
 void ClientSession::resume() {
   if (!waiting() && !gone_) process_held();
+  keep_time();
 }
 
 // ---- a BEGIN that no server has seen ----
 
-// Whether a Query that comes while no server is linked is answered by pgweir itself.
+// Whether a Query that comes while no server has a transaction of the client's is answered by pgweir itself.
 bool ClientSession::is_answered_here(Bytes bytes) const {
-  if (!pool_->late_begin) return false;
+  if (!pool_->late_begin && late_begin_ == LateBegin::none) return false;
   const auto kind = transaction_command(bytes);
   return kind && begins(*kind) == (late_begin_ == LateBegin::none);
 }
@@ -241,7 +272,7 @@ void ClientSession::drop_unnamed() {
 
 void ClientSession::answer_transaction_command(PlainTransaction kind) {
   drop_unnamed();
-  const bool failed = late_begin_ == LateBegin::failed;
+  const bool failed = late_begin_ != LateBegin::begun;
   Bytes tag;
   switch (kind) {
     case PlainTransaction::begin:
@@ -261,8 +292,24 @@ void ClientSession::answer_transaction_command(PlainTransaction kind) {
   if (!begins(kind) && !failed) ++pool_->transactions_saved;
   Writer message;
   write_command_complete(message, tag);
+  if (late_begin_ == LateBegin::none) cut_error_.reset();
+  clock_.ended(true);
   engine_.send_copy(*this, message.view());
   answer_ready();
+}
+
+// The server is to have a failed transaction again before it gets the message at the front of `bytes`, so
+// that whatever the client does with it is answered by PostgreSQL. Only its plain end needs no server.
+bool ClientSession::needs_failed_transaction(Bytes bytes) const {
+  if (late_begin_ != LateBegin::cut || discard_ != Discard::nothing) return false;
+  const bool request = Bytes("QFPBDEC").find(bytes[0]) != Bytes::npos;
+  return request && !(bytes[0] == 'Q' && is_answered_here(bytes));
+}
+
+void ClientSession::transaction_cut(std::optional<ErrorText> why) {
+  late_begin_ = LateBegin::cut;
+  cut_error_ = std::move(why);
+  clock_.ended(true);
 }
 
 void ClientSession::hold(Bytes bytes) {
@@ -371,6 +418,7 @@ void ClientSession::logged_in(WorkerEngine::CancelKey key, Bytes rest) {
   engine_.bury(std::move(login_));
   engine_.set_reading(*this, true);
   process(rest);
+  keep_time();
 }
 
 void ClientSession::logged_in_to_console(ConsolePrivilege rights, Bytes rest) {
@@ -396,6 +444,7 @@ void ClientSession::refuse(Refusal refusal, const ErrorText& error) {
 void ClientSession::leave(const std::string& why) {
   if (gone_) return;
   gone_ = true;
+  clock_.stop();
   if (engine_.settings().log.disconnections && (login_ == nullptr || !route_.user.empty()))
     log(LogLevel::info, "closing: " + why);
   if (waiting()) {
@@ -408,6 +457,7 @@ void ClientSession::leave(const std::string& why) {
   if (pool_ != nullptr) --pool_->clients;
   held_.clear(engine_.chunks());
   if (key_.pid != 0) engine_.revoke_cancel_key(key_);
+  if (counted_ == Counted::yes) engine_.host().post_control(ClientLeft{route_});
   if (client_slot_) {
     engine_.give_client_slot();
   } else if (login_) {
@@ -428,6 +478,7 @@ void ClientSession::take_server(ServerSession& server) {
   if (login_) return login_->take_server(server);
   link(server);
   process_held();
+  keep_time();
 }
 
 void ClientSession::check_parameters(ServerSession& server) {
@@ -448,6 +499,7 @@ void ClientSession::fail_request(Refusal refusal, const ErrorText& error) {
   if (type == 'Q') drop_unnamed();
   discard_ = type == 'Q' || type == 'F' ? Discard::message : Discard::until_sync;
   process_held();
+  keep_time();
 }
 
 void ClientSession::cancel() {
@@ -502,6 +554,7 @@ void ClientSession::unlinked() {
   engine_.set_reading(*this, true);
   flush_notifications();
   if (login_) login_->parameters_checked();
+  keep_time();
 }
 
 void ClientSession::server_takes_more() {
@@ -566,6 +619,76 @@ void ClientSession::send_notifications() {
   listening_->held_bytes = 0;
 }
 
+// ---- time limits ----
+
+void ClientSession::keep_time() {
+  if (!serving() || gone_) return;
+  TimeLimit doing = late_begin_ == LateBegin::none ? TimeLimit::client_idle : TimeLimit::idle_transaction;
+  if (waiting()) doing = TimeLimit::wait_notify;
+  if (server_ != nullptr && late_begin_ == LateBegin::none) doing = server_->doing();
+  const bool open = server_ != nullptr && late_begin_ == LateBegin::none
+                        ? doing == TimeLimit::query || doing == TimeLimit::idle_transaction
+                        : late_begin_ == LateBegin::begun;
+  if (clock_.set(doing, open, pool_->limits, id(), engine_.now())) engine_.arm_limits(*pool_);
+}
+
+void ClientSession::time_over(TimeLimit limit) {
+  if (!serving() || gone_) return;
+  const auto index = static_cast<std::size_t>(limit);
+  const std::string setting =
+      std::string(time_limit_names[index]) + " (" + format_duration(pool_->limits[index].limit()) + ")";
+  const auto text = [&](Refusal reason, const std::string& what, const std::string& hint) {
+    return refusal_text(reason, what + " due to " + setting, "The limit is a setting of pgweir.", hint);
+  };
+  switch (limit) {
+    case TimeLimit::query:
+      if (server_ == nullptr) return;
+      return server_->cut_short(limit, setting,
+                                text(Refusal::query_timeout, "canceling statement",
+                                     "It can be raised for a user or a database whose queries take longer."));
+    case TimeLimit::transaction: {
+      ErrorText error = text(Refusal::transaction_timeout, "transaction is rolled back",
+                             "End the transaction with ROLLBACK and begin it anew.");
+      if (waiting()) {
+        pool_->shard.leave(place_);
+        pool_->meter.abandoned(use_, GaveUp::timed_out, engine_.now());
+        return fail_request(Refusal::transaction_timeout, error);
+      }
+      if (server_ != nullptr) return server_->cut_short(limit, setting, std::move(error));
+      transaction_cut(std::move(error));
+      return keep_time();
+    }
+    case TimeLimit::idle_transaction:
+      return refuse(Refusal::idle_transaction_timeout,
+                    text(Refusal::idle_transaction_timeout, "terminating connection",
+                         "An open transaction holds locks and a server while its client does nothing."));
+    case TimeLimit::client_idle:
+      // Its business is to wait for notifications.
+      if (listens() || (server_ != nullptr && server_->pins().has(StateKind::listen))) return;
+      return refuse(Refusal::client_idle_timeout,
+                    text(Refusal::client_idle_timeout, "terminating connection", "Connect again."));
+    case TimeLimit::wait_notify:
+      return tell_waiting();
+  }
+}
+
+void ClientSession::tell_waiting() {
+  engine_.count(Refusal::wait_notified);
+  const std::string detail = WorkerEngine::crowd(*pool_) + ".";
+  const Duration longest = pool_->shard.limits().wait_timeout;
+  const std::string hint =
+      longest == Duration::zero()
+          ? "query_wait_timeout sets no limit to the wait."
+          : "The request fails when it has waited for " + format_duration(longest) + " (query_wait_timeout).";
+  const std::string waited =
+      format_duration(pool_->limits[static_cast<std::size_t>(TimeLimit::wait_notify)].limit());
+  Writer message;
+  write_notice_response(message, {.message = "no server is free: the request has been waiting for " + waited,
+                                  .detail = detail,
+                                  .hint = hint});
+  engine_.send_copy(*this, message.view());
+}
+
 // ---- console ----
 
 void ClientSession::on_console_bytes(Bytes bytes) {
@@ -619,7 +742,7 @@ bool ClientSession::is_application() const {
 }
 
 void ClientSession::drain() {
-  const bool unlinked = !linked() || server_->only_pinned();
+  const bool unlinked = !linked() || server_->only_pinned() || server_->streaming();
   const bool at_rest = login_ != nullptr || (serving() && unlinked && !waiting() && held_.empty() &&
                                              late_begin_ == LateBegin::none);
   if (!at_rest) return;
@@ -644,6 +767,7 @@ ClientSnapshot ClientSession::snapshot() const {
   result.user = route_.user;
   result.database = route_.database;
   result.application_name = application_name();
+  if (pool_ != nullptr) result.replication = pool_->replication_kind();
   result.state = login_         ? ClientState::login
                  : waiting()    ? ClientState::waiting
                  : is_console() ? ClientState::console

@@ -70,6 +70,12 @@ class ClientSession final : public Connection {
   void logged_in(WorkerEngine::CancelKey key, Bytes rest);
   void logged_in_to_console(ConsolePrivilege rights, Bytes rest);
   void holds_client_slot() { client_slot_ = true; }
+  // Whether the control thread counts it, for the limits of its database and its user.
+  enum class Counted : std::uint8_t { no, asked, yes };
+  Counted counted() const { return counted_; }
+  void set_counted(Counted counted) { counted_ = counted; }
+  // This server is its own from now on, for a replication connection.
+  void keep_server(ServerSession& server) { link(server); }
   // Whether the servers take these parameters is to be found out: with this server.
   void check_parameters(ServerSession& server);
   // What the startup packet asks for, reported by servers and not.
@@ -88,6 +94,7 @@ class ClientSession final : public Connection {
   void left_queue() { place_ = WaitQueue::nowhere; }
   void take_server(ServerSession& server);
   Use& use() { return use_; }
+  const Use& use() const { return use_; }
   // Instead of a server: its pending request gets this error, and the client stays; during a login, FATAL.
   void fail_request(Refusal refusal, const ErrorText& error);
   // A cancel with its key has come.
@@ -123,6 +130,13 @@ class ClientSession final : public Connection {
     if (finishing_) leave("closed by the client");
   }
   void server_lost(const ErrorText& error, bool told);
+  // Its query has been answered, and with `transaction_too` that ended its transaction.
+  void query_over(bool transaction_too) { clock_.ended(transaction_too); }
+  // Notes what it is doing now, for its time limits.
+  void keep_time();
+  // Its transaction has been rolled back behind its back: it is a failed one until the client ends it. `why`:
+  // the error that the client has not been told yet.
+  void transaction_cut(std::optional<ErrorText> why);
 
   // ---- from its pool's shared listening connection ----
   // A notification, which lives in the arena: sent now, or when the transaction is over. False when too many
@@ -138,6 +152,8 @@ class ClientSession final : public Connection {
 
   // ---- from the engine ----
   void console_answered(Bytes bytes, bool close);
+  // It is past this limit.
+  void time_over(TimeLimit limit);
   // It uses a database, or is about to: not the console, no cancel, nobody who has not said yet.
   bool is_application() const;
   // A drain has begun, or goes on: closes the client if it is at rest.
@@ -147,19 +163,23 @@ class ClientSession final : public Connection {
 
  private:
   enum class Discard : std::uint8_t { nothing, message, until_sync };
-  // A BEGIN that was answered here: no server knows of the transaction yet.
-  enum class LateBegin : std::uint8_t { none, begun, failed };
+  // A transaction that no server knows of. begun: BEGIN was answered here; failed: and then no server could
+  // be had; cut: a server had it, and pgweir has rolled it back.
+  enum class LateBegin : std::uint8_t { none, begun, failed, cut };
 
   bool takes_notifications() const;
   void process(Bytes bytes);
   bool has_come(Bytes bytes) const;
   bool start(Bytes bytes);
   void relay(const Piece& piece);
+  void note_query(const Piece& piece);
   void relay_query(const Piece& piece);
   void note_uses(const Piece& piece);
   bool is_answered_here(Bytes bytes) const;
   void drop_unnamed();
   void answer_transaction_command(PlainTransaction kind);
+  bool needs_failed_transaction(Bytes bytes) const;
+  void tell_waiting();
   void link(ServerSession& server);
   void hold(Bytes bytes);
   void process_held();
@@ -185,7 +205,10 @@ class ClientSession final : public Connection {
   WaitQueue::Place place_ = WaitQueue::nowhere;
   Discard discard_ = Discard::nothing;
   LateBegin late_begin_ = LateBegin::none;
+  std::optional<ErrorText> cut_error_;  // why the transaction was cut, to be told yet
+  ClientClock clock_;
   bool client_slot_ = false;
+  Counted counted_ = Counted::no;
   bool gone_ = false;       // nothing is done for it any more
   bool finishing_ = false;  // it has said Terminate; what it asked before is still being done
   ConsolePrivilege console_ = ConsolePrivilege::none;

@@ -11,6 +11,9 @@
 
 namespace pgweir {
 
+// Traces cost up to 24 MiB for each; with more pools, those with the least load have none.
+constexpr std::size_t most_traced_pools = 32;
+
 class ControlEngine {
  public:
   ControlEngine(int workers, ControlHost& host, std::shared_ptr<const Settings> settings, Instant now,
@@ -55,6 +58,7 @@ class ControlEngine {
  private:
   struct Question {
     std::optional<ConsoleAsked> asked;
+    bool traces = false;
     std::vector<WorkerSnapshot> snapshots;
   };
 
@@ -76,7 +80,12 @@ class ControlEngine {
     }
     if (const UserSettings* const user = settings_->find_user(route.user)) {
       limits.pool = user->pool_size.value_or(limits.pool);
+      limits.reserve = user->reserve_pool_size.value_or(limits.reserve);
       limits.user = user->max_user_connections.value_or(limits.user);
+    }
+    if (route.replication != 0) {
+      limits.pool = 1;
+      limits.reserve = 0;
     }
     return limits;
   }
@@ -85,7 +94,8 @@ class ControlEngine {
     for (const SlotGrant& grant : orders.grants)
       host_.post(grant.worker, SlotsGranted{grant.route, grant.slots});
     for (const SlotRecall& recall : orders.recalls) {
-      host_.post(recall.worker, SlotRecalled{recall.route, recall.since, recall.same_pool, recall.to});
+      host_.post(recall.worker,
+                 SlotRecalled{recall.route, recall.since, recall.same_pool, recall.to, recall.even});
     }
   }
 
@@ -115,20 +125,61 @@ class ControlEngine {
   }
   void receive(ClientSlotsReturned& mail) { client_slots_ -= mail.slots; }
 
+  // The limit of the database counts first, as in PgBouncer.
+  void receive(ClientArrived& mail) {
+    using Full = ClientAdmitted::Full;
+    ClientAdmitted answer{.client = mail.client, .route = mail.route};
+    const auto look_at = [&](Full which, int limit, const std::map<std::string, int>& counts,
+                             const std::string& name) {
+      const auto found = counts.find(name);
+      const int in_use = found == counts.end() ? 0 : found->second;
+      if (limit == 0 || in_use < limit || answer.full != Full::none) return;
+      answer.full = which;
+      answer.limit = limit;
+      answer.in_use = in_use;
+    };
+    const auto& [database, user, replication] = mail.route;
+    look_at(Full::database, settings_->clients_of_database(database), clients_of_databases_, database);
+    look_at(Full::user, settings_->clients_of_user(user), clients_of_users_, user);
+    if (answer.full == Full::none) count_clients(mail.route, 1);
+    host_.post(mail.worker, std::move(answer));
+  }
+  void receive(ClientsCounted& mail) { count_clients(mail.route, mail.clients); }
+  void receive(ClientLeft& mail) { count_clients(mail.route, -1); }
+
+  void count_clients(const Route& route, int by) {
+    const auto count = [by](std::map<std::string, int>& counts, const std::string& name) {
+      if ((counts[name] += by) == 0) counts.erase(name);
+    };
+    count(clients_of_databases_, route.database);
+    count(clients_of_users_, route.user);
+  }
+
   void receive(KeysLearned& mail) { tell_all(mail); }
+
+  // ---- what is kept for advice ----
+
+  void receive(TraceMinute& mail) {
+    traces_[mail.route].add(std::move(mail.segment), mail.classes);
+    if (traces_.size() <= most_traced_pools) return;
+    const auto quietest = std::min_element(traces_.begin(), traces_.end(), [](const auto& a, const auto& b) {
+      return load_of(*a.second.segments().back()) < load_of(*b.second.segments().back());
+    });
+    traces_.erase(quietest);
+  }
 
   // ---- console ----
 
   void receive(ConsoleAsked& mail) {
     const ConsolePlan plan = plan_console(mail.query);
-    if (!plan.needs_snapshots) return answer({std::move(mail), {}});
+    if (!plan.needs_snapshots) return answer({std::move(mail), false, {}});
     ask_workers(std::move(mail), plan.parts);
   }
 
   // Without `asked`, the snapshots are for the history.
   void ask_workers(std::optional<ConsoleAsked> asked, const SnapshotParts& parts) {
     const std::uint64_t ticket = ++tickets_;
-    questions_[ticket] = {std::move(asked), {}};
+    questions_[ticket] = {std::move(asked), parts.traces, {}};
     tell_all(SnapshotAsked{ticket, parts});
   }
 
@@ -140,8 +191,35 @@ class ControlEngine {
     Question question = std::move(found->second);
     questions_.erase(found);
     if (!question.asked) return history_.sample(now_, question.snapshots);
+    // Only what gives advice needs traces, and takes long.
+    if (question.traces) return answer_in_background(std::move(question));
     answer(std::move(question));
   }
+
+  // What the answer is made from, so that another thread can make it.
+  struct Desk {
+    Question question;
+    std::shared_ptr<const Settings> settings;
+    StatsHistory history;
+    std::map<Route, TraceStore> traces;
+  };
+
+  void answer_in_background(Question question) {
+    auto desk = std::make_shared<Desk>(Desk{std::move(question), settings_, history_, traces_});
+    host_.in_background([desk = std::move(desk), now = now_, started = started_, wall = wall_offset_] {
+      const ConsoleAsked& asked = *desk->question.asked;
+      const World world{.settings = *desk->settings,
+                        .workers = std::move(desk->question.snapshots),
+                        .now = now,
+                        .wall_offset = wall,
+                        .started = started,
+                        .history = &desk->history,
+                        .traces = &desk->traces};
+      ConsoleResult result = answer_console(asked.query, asked.rights, world);
+      return ConsoleComputed{asked.worker, {asked.client, std::move(result.bytes), false}};
+    });
+  }
+  void receive(ConsoleComputed& mail) { host_.post(mail.worker, std::move(mail.answer)); }
 
   void answer(Question question) {
     const World world{.settings = *settings_,
@@ -149,7 +227,8 @@ class ControlEngine {
                       .now = now_,
                       .wall_offset = wall_offset_,
                       .started = started_,
-                      .history = &history_};
+                      .history = &history_,
+                      .traces = &traces_};
     ConsoleResult result = answer_console(question.asked->query, question.asked->rights, world);
     bool close = false;
     switch (result.action) {
@@ -183,10 +262,12 @@ class ControlEngine {
   const Duration wall_offset_;
 
   Arbiter arbiter_;
-  int client_slots_ = 0;  // granted
+  int client_slots_ = 0;                                                // granted
+  std::map<std::string, int> clients_of_databases_, clients_of_users_;  // where a limit is or was set
   std::uint64_t tickets_ = 0;
   std::map<std::uint64_t, Question> questions_;
   StatsHistory history_;
+  std::map<Route, TraceStore> traces_;
   Instant next_sample_;
   bool draining_ = false;
   int drained_workers_ = 0;

@@ -1,6 +1,7 @@
 #pragma once
 // What the control core may ask of the world, as host.h is for a worker.
 
+#include <functional>
 #include <string>
 
 #include "proxy/session/host.h"
@@ -19,6 +20,8 @@ class ControlHost {
     std::string report;
   };
   virtual Reloaded reload(const Settings& running) = 0;
+  // Runs `work` on another thread, which may take its time; its result comes back as mail.
+  virtual void in_background(std::function<ConsoleComputed()> work) = 0;
   // Stop the process: at once, or when all clients are gone.
   virtual void stop(bool drain) = 0;
   virtual void log(LogLine line) = 0;

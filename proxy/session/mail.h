@@ -16,6 +16,7 @@
 #include "pool/route.h"
 #include "pool/snapshot.h"
 #include "pool/time.h"
+#include "pool/trace.h"
 #include "protocol/scram.h"
 #include "proxy/session/endpoint.h"
 
@@ -44,6 +45,7 @@ struct AdoptServer {
   PeerAddress peer;
   Endpoint endpoint;  // as the settings name it
   Instant connected;
+  Instant used;  // by its last client, or when it had logged in
   std::int32_t backend_pid = 0;
   std::string cancel_secret;
   std::string target;  // where it leads and as whom, see ServerTarget::key
@@ -65,11 +67,21 @@ struct SlotRecalled {
   Instant since;
   bool same_pool = false;
   WorkerId to;
+  bool even = false;  // see SlotRecall
 };
 
 struct ClientSlotsGranted {
   int slots = 0;   // may be 0: there are none left
   int in_use = 0;  // of all workers, for the error text
+};
+
+// Whether a client may come in, under the limits of its database and its user.
+struct ClientAdmitted {
+  enum class Full : std::uint8_t { none, database, user };
+  ConnId client;
+  Route route;
+  Full full = Full::none;  // which limit refuses it
+  int limit = 0, in_use = 0;
 };
 
 // To the worker in the key's pid. The asker's connection stays open until the answer, CancelHandled, says
@@ -110,8 +122,8 @@ struct ConsoleAnswered {
 struct Drain {};
 
 using WorkerMail =
-    std::variant<AdoptClient, AdoptServer, SlotsGranted, SlotRecalled, ClientSlotsGranted, CancelByKey,
-                 CancelHandled, NewSettings, KeysLearned, SnapshotAsked, ConsoleAnswered, Drain>;
+    std::variant<AdoptClient, AdoptServer, SlotsGranted, SlotRecalled, ClientSlotsGranted, ClientAdmitted,
+                 CancelByKey, CancelHandled, NewSettings, KeysLearned, SnapshotAsked, ConsoleAnswered, Drain>;
 
 // ---- to the control thread ----
 
@@ -148,6 +160,24 @@ struct ClientSlotsReturned {
   int slots = 0;
 };
 
+// A client of this route has logged in, where a limit is set for clients of its database or user.
+struct ClientArrived {
+  WorkerId worker;
+  ConnId client;
+  Route route;
+};
+
+// Clients that were there before such a limit was set: they are counted now, and stay.
+struct ClientsCounted {
+  Route route;
+  int clients = 0;
+};
+
+// A client that was admitted or counted is gone.
+struct ClientLeft {
+  Route route;
+};
+
 struct ConsoleAsked {
   WorkerId worker;
   ConnId client;
@@ -161,11 +191,25 @@ struct SnapshotCut {
   WorkerSnapshot snapshot;
 };
 
+// A minute of a pool has passed; what this worker's part of it was. Numbers of classes as in TraceRecorder.
+struct TraceMinute {
+  Route route;
+  TraceSegment segment;
+  std::vector<std::uint64_t> classes;
+};
+
+// What was answered in the background.
+struct ConsoleComputed {
+  WorkerId worker;
+  ConsoleAnswered answer;
+};
+
 struct Drained {
   WorkerId worker;
 };
 
 using ControlMail = std::variant<SlotsWanted, SlotsReturned, SlotMoved, ClientSlotsWanted,
-                                 ClientSlotsReturned, ConsoleAsked, SnapshotCut, Drained, KeysLearned>;
+                                 ClientSlotsReturned, ClientArrived, ClientsCounted, ClientLeft, ConsoleAsked,
+                                 SnapshotCut, ConsoleComputed, TraceMinute, Drained, KeysLearned>;
 
 }  // namespace pgweir

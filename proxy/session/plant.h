@@ -20,6 +20,7 @@ enum class Bug : int {
   forget_parameter_sync,  // a server is not given its client's parameters
   cancel_wrong_server,    // a server is used again while a cancel is on its way to it
   forget_wait_deadline,   // query_wait_timeout is never looked at
+  forget_limit_timer,     // query_timeout and its like are never looked at
   forget_statement,       // a statement that the server lacks is not prepared before it is used
   trust_failed_parse,     // a Parse that failed counts as done
   forget_settings,        // a server keeps the parameters that its last client has set
@@ -41,6 +42,7 @@ inline constexpr std::array planted_bugs{
     PlantedBug{Bug::forget_parameter_sync, "forget_parameter_sync"},
     PlantedBug{Bug::cancel_wrong_server, "cancel_wrong_server"},
     PlantedBug{Bug::forget_wait_deadline, "forget_wait_deadline"},
+    PlantedBug{Bug::forget_limit_timer, "forget_limit_timer"},
     PlantedBug{Bug::forget_statement, "forget_statement"},
     PlantedBug{Bug::trust_failed_parse, "trust_failed_parse"},
     PlantedBug{Bug::forget_settings, "forget_settings"},

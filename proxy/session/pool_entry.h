@@ -9,10 +9,14 @@
 
 #include "pool/meter.h"
 #include "pool/pin_clock.h"
+#include "pool/query_classes.h"
 #include "pool/route.h"
 #include "pool/session_use.h"
 #include "pool/shard.h"
+#include "pool/snapshot.h"
 #include "protocol/parameters.h"
+#include "protocol/startup.h"
+#include "proxy/session/client_clock.h"
 #include "proxy/session/host.h"
 #include "proxy/session/host_choice.h"
 #include "proxy/session/refusal.h"
@@ -48,12 +52,19 @@ struct ServerTarget {
 class ListenHub;
 
 struct PoolEntry {
-  PoolEntry(Route its_route, Instant now);
+  PoolEntry(Route its_route, std::string its_host, HostMeter& host_meter, Instant now);
   ~PoolEntry();
 
   const std::string& login_user() const { return target.user.empty() ? route.user : target.user; }
 
+  ReplicationKind replication_kind() const {
+    if (!replication) return ReplicationKind::none;
+    return replication->replication == "database" ? ReplicationKind::logical : ReplicationKind::physical;
+  }
+
   Route route;
+  // What the host is called that its statements are measured with: that of the settings when the pool began.
+  const std::string host;
   Shard shard;
   Meter meter;
 
@@ -62,6 +73,8 @@ struct PoolEntry {
   int target_version = 0;
   HostChoice hosts;
   PoolMode mode = PoolMode::transaction;
+  TimeLimitLists limits{};
+  int limit_timers = 0;  // of these lists, in the engine's heap
   bool late_begin = false;
   std::array<StatePolicy, state_kinds.size()> policies{};
 
@@ -79,15 +92,20 @@ struct PoolEntry {
     Instant since;
     bool same_pool;
     WorkerId to;
+    bool even;
     bool closing;  // a server is being closed for it
   };
   std::optional<Recall> recall;
+
+  // What the only client of this pool said at its startup, if it is a replication connection.
+  std::optional<StartupMessage> replication;
 
   std::uint64_t transactions_saved = 0;  // begun and ended without a server
   std::uint64_t late_begins = 0;         // begun at their first statement
 
   PinCosts pin_costs{};          // of pins that have ended; begun ones are counted
   ApplicationUses applications;  // of session mode
+  QueryClasses queries;
 
   std::unique_ptr<ListenHub> listens;  // since a client has LISTENed
 

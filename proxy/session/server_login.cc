@@ -27,6 +27,11 @@ void ServerLogin::start() {
   startup.user = pool.login_user();
   startup.database = pool.target.dbname.empty() ? pool.route.database : pool.target.dbname;
   startup.parameters = startup_parameters_;
+  if (pool.replication) {
+    startup.replication = pool.replication->replication;
+    startup.options = pool.replication->options;
+    startup.parameters = pool.replication->parameters;
+  }
   Writer message;
   write_startup(message, startup);
   engine_.send_copy(server_, message.view());
@@ -79,7 +84,8 @@ void ServerLogin::on_message(char type, Bytes body) {
 
 void ServerLogin::ready() {
   if (role_ == ServerRole::unknown) role_ = reported_role(parameters_);
-  if (role_ == ServerRole::unknown && server_.pool().hosts.asks_role()) {
+  const PoolEntry& pool = server_.pool();
+  if (role_ == ServerRole::unknown && pool.hosts.asks_role() && !pool.replication) {
     if (role_asked_) return fail("the server did not say whether it is a primary");
     role_asked_ = true;
     Writer message;

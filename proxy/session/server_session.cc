@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "admin/duration.h"
 #include "admin/setting.h"
 #include "protocol/backend.h"
 #include "protocol/frontend.h"
@@ -21,6 +22,8 @@ namespace {
 constexpr Duration abandon_patience = std::chrono::seconds(5);
 // After how long a cancel that has not helped is repeated meanwhile.
 constexpr Duration cancel_again = std::chrono::milliseconds(500);
+// How long cancels are tried, and a client is waited for, after a time limit.
+constexpr Duration cut_patience = std::chrono::seconds(5);
 // How long a server may take to close after Terminate; its slot is kept for as long.
 constexpr Duration terminate_patience = std::chrono::seconds(2);
 // The largest message from a server that is gathered in memory.
@@ -112,7 +115,8 @@ ServerSession::ServerSession(WorkerEngine& engine, PoolEntry& pool, const AdoptS
       statements_(engine, *this),
       backend_pid_(mail.backend_pid),
       secret_(mail.cancel_secret),
-      peer_(mail.peer) {
+      peer_(mail.peer),
+      used_(mail.used) {
   connected_ = mail.connected;
   parameters_ = engine.parameters().intern(Parameters(mail.parameters));
   settings_ = engine.parameters().intern(Parameters(mail.settings));
@@ -145,7 +149,9 @@ void ServerSession::on_key(const Digest& salted_password) {
 void ServerSession::login_done(SharedParameters parameters, std::int32_t backend_pid, std::string secret,
                                ServerRole role) {
   engine_.role_seen(pool_, endpoint_, role);
-  if (!round_->takes(role)) {
+  // A physical walsender cannot be asked.
+  const bool unasked = pool_.replication && role == ServerRole::unknown;
+  if (!unasked && !round_->takes(role)) {
     const std::string attrs(word_of(pool_.hosts.wanted()));
     log(LogLevel::info, endpoint_.name() + " " + std::string(describe(role)) +
                             ": not used, since target_session_attrs is " + attrs);
@@ -265,7 +271,9 @@ void ServerSession::on_bytes(Bytes bytes) {
     }
     return;
   }
-  if (client_ != nullptr && client_->out().above_high()) engine_.set_reading(*this, false);
+  if (client_ == nullptr) return;
+  client_->keep_time();
+  if (client_->out().above_high()) engine_.set_reading(*this, false);
 }
 
 void ServerSession::serve(const Piece& piece) {
@@ -357,6 +365,15 @@ void ServerSession::deliver(const Piece& piece) {
 
 void ServerSession::deliver_error(const Piece& piece) {
   const ErrorFields fields = read_error_fields(piece.body);
+  if (cut_ && fields.sqlstate == "57014" && fields.severity == "ERROR") {
+    replay_.stop();
+    cut_->told = true;
+    return client_->told_error(cut_->error);
+  }
+  if (failed_for_ && fields.sqlstate == "25P02") {
+    replay_.stop();
+    return client_->told_error(*std::exchange(failed_for_, {}));
+  }
   const ErrorText* const error = statements_.instead(verdict_.sequence);
   if (error != nullptr && fields.severity == "ERROR") {
     replay_.stop();
@@ -402,6 +419,7 @@ void ServerSession::parameter_changed(Bytes body) {
   const std::string before = present == nullptr ? std::string() : *present;
   parameters_ = engine_.parameters().with(parameters_, status->name, status->value);
   if (delivering_) client_->parameter_changed(status->name, status->value);
+  if (own_ == Own::roll_back && client_ != nullptr) client_->parameter_corrected(status->name, status->value);
   if (status->name == "in_hot_standby") doubt_role();
   if (status->name == read_only_parameter) doubt_read_only(before, status->value);
 }
@@ -412,7 +430,8 @@ void ServerSession::error_reported(Bytes body) {
   if (client_ == nullptr && ledger_.uncertain()) return condemn(CloseReason::copy_uncertain, {});
   const bool fatal = fields.severity == "FATAL" || fields.severity == "PANIC";
   const bool own = own_ != Own::nothing && verdict_.sequence <= own_until_;
-  if (own && verdict_.action == Verdict::Action::swallow) own_error_ = error_text(body);
+  const bool expected = fails_on_purpose_ && fields.sqlstate == "3B001";
+  if (own && verdict_.action == Verdict::Action::swallow && !expected) own_error_ = error_text(body);
   if (verdict_.action == Verdict::Action::forward) unlisten_log_.failed(verdict_.sequence, in_transaction());
   // read_only_sql_transaction: where the client has not asked for that, the server has changed.
   const SessionAttrs wanted = pool_.hosts.wanted();
@@ -445,10 +464,20 @@ void ServerSession::ready(char status) {
     replay_.ready();
   }
   ++request_;
-  pool_.meter.query_finished(use_, in_transaction(), engine_.now());
-  if (client_ != nullptr) client_->server_takes_more();
+  const std::uint64_t query_class = last_query_ = batches_.finished();
+  const Duration query = pool_.meter.query_finished(use_, in_transaction(), engine_.now(), query_class);
+  if (status == 'I') failed_for_.reset();
+  if (cut_) cut_->over = cut_->over || status == 'I' || cut_->limit == TimeLimit::query;
+  if (client_ != nullptr) {
+    // A use waits once, before its first query.
+    pool_.queries.record(query_class, query, std::exchange(first_wait_, {}));
+    client_->query_over(!in_transaction());
+    client_->server_takes_more();
+  }
   if (client_ != nullptr && !running()) client_->answered();
+  ClientSession* const client = client_;
   look_for_rest();
+  end_cut(client);
 }
 
 void ServerSession::look_for_rest() {
@@ -457,6 +486,10 @@ void ServerSession::look_for_rest() {
   if (end_preparing()) return;
   if (!ledger_.settled() || in_message_) return;
   if (client_ != nullptr) {
+    if (cutting()) {
+      if (in_transaction() && cancels_ == 0 && client_->at_boundary()) roll_back();
+      if (in_transaction()) return;
+    }
     if ((in_transaction() && !planted(Bug::release_too_early)) || !client_->at_boundary()) return;
     if (statements_.holds_server()) return;
     // The cancel might hit the question; what the client asks next builds on the answer.
@@ -504,8 +537,9 @@ void ServerSession::look_for_rest() {
 void ServerSession::join(ClientSession& client, const Use& use) {
   client_ = &client;
   use_ = use;
+  first_wait_ = use.wait;
   state_ = ServerState::active;
-  told_fatal_ = rolled_back_ = delivering_ = false;
+  told_fatal_ = rolled_back_ = delivering_ = was_checked_ = false;
   ++request_;
   pool_.meter.linked(use_, engine_.now());
   statements_.joined();
@@ -556,6 +590,7 @@ void ServerSession::own_query(Bytes sql) {
 void ServerSession::own_answered() {
   if (ledger_.front_sequence() <= own_until_) return;
   const Own done = std::exchange(own_, Own::nothing);
+  fails_on_purpose_ = false;
   framer_.gather(&gathered);
   if (const auto error = std::exchange(own_error_, {})) {
     own_ = done;
@@ -578,6 +613,16 @@ void ServerSession::own_answered() {
     case Own::move:
       listening_moved();
       break;
+    case Own::roll_back:
+      if (client_ == nullptr || in_transaction()) return condemn(CloseReason::abandon_failed, {});
+      client_->transaction_cut(cut_->told ? std::nullopt : std::optional(cut_->error));
+      cut_.reset();
+      unlisten_log_.clear();
+      engine_.set_timer(*this, never);
+      break;
+    case Own::check:
+      check_over();
+      break;
     case Own::nothing:
       break;
   }
@@ -585,7 +630,7 @@ void ServerSession::own_answered() {
   if (std::exchange(cancel_later_, false)) cancel_running();
   if (client != nullptr && !running()) client->answered();
   look_for_rest();
-  const bool held = done == Own::inspect || done == Own::role || done == Own::move;
+  const bool held = done == Own::inspect || done == Own::role || done == Own::roll_back || done == Own::move;
   if (!held || client == nullptr) return;
   // What came meanwhile has waited for this.
   const bool same = client->parameters() == parameters_ && client->settings() == settings_;
@@ -605,7 +650,10 @@ void ServerSession::own_failed(const ErrorText& error) {
       return condemn(CloseReason::state_unknown, error);
     case Own::clean:
     case Own::role:
+    case Own::check:
       return condemn(CloseReason::check_failed, error);
+    case Own::roll_back:
+      return condemn(CloseReason::abandon_failed, error);
     case Own::nothing:
       return;
   }
@@ -753,6 +801,29 @@ void ServerSession::clean() {
   }
 }
 
+// It may have been cut off unnoticed while it was idle. No client is linked yet, so one that fails costs
+// nothing but time.
+void ServerSession::check() {
+  was_checked_ = checking_ = true;
+  state_ = ServerState::resetting;
+  ++pool_.resetting;
+  abandon_until_ = engine_.now() + abandon_patience;
+  engine_.set_timer(*this, abandon_until_);
+  own_ = Own::check;
+  const std::string& query = engine_.settings().pool.server_check_query;
+  own_query(query == "<empty>" ? Bytes() : Bytes(query));
+}
+
+void ServerSession::check_over() {
+  if (std::exchange(checking_, false)) pool_.shard.checked();
+}
+
+void ServerSession::rest() {
+  state_ = ServerState::idle;
+  used_ = engine_.now();
+  was_checked_ = false;
+}
+
 // ---- from the client ----
 
 std::uint64_t ServerSession::note(char type, Reply reply) {
@@ -809,6 +880,14 @@ void ServerSession::begin_transaction() {
   own_until_ = send_own('Q', message.view());
 }
 
+void ServerSession::begin_failed_transaction(std::optional<ErrorText> why) {
+  failed_for_ = std::move(why);
+  fails_on_purpose_ = true;
+  own_ = Own::synchronise;
+  own_query("BEGIN");
+  own_query("ROLLBACK TO SAVEPOINT pgweir_transaction_timeout");
+}
+
 void ServerSession::refuse_query(ErrorText error) {
   statements_.provoke(std::move(error));
   Writer sync;
@@ -825,6 +904,7 @@ void ServerSession::start_query(char type) {
   if (!batch_open_) {
     requested_ = engine_.now();
     pool_.meter.query_started(use_, engine_.now());
+    batches_.begun();
   }
   batch_open_ = extended;
 }
@@ -856,13 +936,25 @@ void ServerSession::unlink() {
   replay_.stop();
   own_ = Own::nothing;
   own_error_.reset();
+  cut_.reset();
+  failed_for_.reset();
+  fails_on_purpose_ = false;
   framer_.gather(&gathered);
   batch_open_ = false;
+  batches_.clear();
   ++request_;
   engine_.set_reading(*this, true);
 }
 
 void ServerSession::abandon(bool unfinished, bool let_finish) {
+  if (pool_.replication) {
+    // Nobody else can use it.
+    unlink();
+    pool_.meter.released(use_, engine_.now());
+    if (unfinished) return condemn(CloseReason::message_unfinished, {});
+    engine_.touch(pool_);
+    return retire(CloseReason::client_left);
+  }
   if (pool_.mode == PoolMode::session) {
     unclean_ = !engine_.settings().pool.server_reset_query.empty();
   } else {
@@ -925,7 +1017,8 @@ void ServerSession::on_timer() {
   }
   switch (state_) {
     case ServerState::resetting:
-      if (engine_.now() >= abandon_until_) return condemn(CloseReason::abandon_timeout, {});
+      if (engine_.now() >= abandon_until_)
+        return condemn(own_ == Own::check ? CloseReason::check_failed : CloseReason::abandon_timeout, {});
       // The cancel may have come before the statement.
       if (running() && cancels_ == 0) {
         canceled_request_ = 0;
@@ -938,9 +1031,10 @@ void ServerSession::on_timer() {
       pool_.shard.closed_busy();
       engine_.touch(pool_);
       return engine_.end(*this);
+    case ServerState::active:
+      return cut_again();
     case ServerState::login:
     case ServerState::idle:
-    case ServerState::active:
       return;
   }
 }
@@ -968,6 +1062,7 @@ void ServerSession::condemn(CloseReason reason, const ErrorText& error) {
                             client->at_boundary() && !session_.due() && !session_.pins().any() &&
                             pool_.mode != PoolMode::session;
   if (client != nullptr) unlink();
+  check_over();
   pool_.meter.released(use_, engine_.now());
   if (state_ == ServerState::idle) {
     pool_.shard.closed_idle(id());
@@ -1033,7 +1128,89 @@ void ServerSession::cancel_carried(bool sent, bool settled) {
     return condemn(
         CloseReason::cancel_unsettled,
         refusal_text(Refusal::server_lost, "a cancel request to the server was not settled in time"));
+  ClientSession* const client = client_;
   look_for_rest();
+  end_cut(client);
+}
+
+// ---- time limits ----
+
+TimeLimit ServerSession::doing() const {
+  if (own_ != Own::nothing && own_ != Own::synchronise)
+    return own_ == Own::roll_back ? TimeLimit::idle_transaction : TimeLimit::client_idle;
+  if (running()) return TimeLimit::query;
+  return in_transaction() || ledger_.needs_sync() ? TimeLimit::idle_transaction : TimeLimit::client_idle;
+}
+
+void ServerSession::cut_short(TimeLimit limit, std::string setting, ErrorText error) {
+  if (client_ == nullptr || (cut_ && cut_->limit == TimeLimit::transaction && !cut_->over)) return;
+  cut_ = Cut{.limit = limit,
+             .setting = std::move(setting),
+             .error = std::move(error),
+             .until = engine_.now() + cut_patience};
+  engine_.set_timer(*this, engine_.now() + cancel_again);
+  cancel_running();
+  look_for_rest();
+}
+
+// The cancel may have come before the statement.
+void ServerSession::cut_again() {
+  if (!cut_ || cut_->over) return;
+  if (engine_.now() >= cut_->until) return cut_failed();
+  engine_.set_timer(*this, engine_.now() + cancel_again);
+  // In COPY PostgreSQL looks at cancels only when data comes.
+  if (ledger_.copy() == CopyMode::in && client_->at_boundary()) {
+    Writer message;
+    write_copy_fail(message, cut_->setting);
+    send_own('f', message.view());
+  }
+  if (!running() || cancels_ > 0) return;
+  canceled_request_ = 0;
+  cancel_running();
+}
+
+void ServerSession::cut_failed() {
+  ErrorText error = cut_->error;
+  const std::string tried = format_duration(cut_patience);
+  // It is not the server's fault when it waits for the rest of what the client has begun to ask.
+  if (!running() && own_ == Own::nothing) {
+    error.message = "terminating connection due to " + cut_->setting + ": its transaction is not at rest";
+    error.detail = "The client was waited for, for " + tried + ".";
+    return client_->refuse(*error.refusal, error);
+  }
+  error.message = "terminating connection due to " + cut_->setting + ": the cancel did not help";
+  error.detail =
+      "Backend pid " + std::to_string(backend_pid_) + " ran on for " + tried + " while it was cancelled.";
+  condemn(CloseReason::cancel_ignored, error);
+}
+
+// Between the end of what was cut short and the time when the client may go on.
+bool ServerSession::cutting() const {
+  if (!cut_ || running() || ledger_.needs_sync()) return false;
+  // A cancel that is still on its way might hit the client's next request.
+  return cancels_ > 0 || (cut_->limit == TimeLimit::transaction && !cut_->over && in_transaction());
+}
+
+void ServerSession::roll_back() {
+  if (own_ != Own::nothing) return;
+  own_ = Own::roll_back;
+  own_query("ROLLBACK");
+}
+
+// Looks whether what was cut short has come to its end, and the cancels have, too.
+void ServerSession::end_cut(ClientSession* client) {
+  if (client != nullptr && client_ == nullptr) return client->resume();
+  if (!cut_ || client_ == nullptr || cutting()) return;
+  if (running()) {
+    // The answer had been on its way; what follows in the pipeline belongs to the same transaction.
+    if (cut_->limit == TimeLimit::transaction && !cut_->over) cancel_running();
+    return;
+  }
+  // The error may have arrived in part; a Sync is still to be sent.
+  if (in_message_ || ledger_.needs_sync()) return;
+  cut_.reset();
+  engine_.set_timer(*this, never);
+  client_->resume();
 }
 
 AdoptServer ServerSession::pack(Transport transport) const {
@@ -1042,6 +1219,7 @@ AdoptServer ServerSession::pack(Transport transport) const {
           .peer = peer_,
           .endpoint = endpoint_,
           .connected = connected_,
+          .used = state_ == ServerState::idle ? used_ : engine_.now(),
           .backend_pid = backend_pid_,
           .cancel_secret = secret_,
           .target = pool_.target.key(),
@@ -1059,6 +1237,7 @@ ServerSnapshot ServerSession::snapshot() const {
   result.database = pool_.route.database;
   const std::string* const application = parameters_ ? parameters_->find("application_name") : nullptr;
   if (application != nullptr) result.application_name = *application;
+  result.replication = pool_.replication_kind();
   result.state = state_;
   result.peer = peer_;
   result.connected = connected_;
@@ -1067,6 +1246,14 @@ ServerSnapshot ServerSession::snapshot() const {
   result.close_needed = state_ == ServerState::closing;
   result.pinned = ledger_.uncertain() || session_.pins().any();
   result.prepared_statements = statements_.size();
+  const bool idle = use_.state == Use::State::idle_in_transaction;
+  if (idle || use_.state == Use::State::executing) {
+    const std::uint64_t query = idle ? last_query_ : batches_.oldest();
+    result.holder = {.idle_in_transaction = idle,
+                     .in_state = engine_.now() - use_.state_since,
+                     .held = engine_.now() - use_.served,
+                     .query = pool_.queries.text_of(query)};
+  }
   return result;
 }
 

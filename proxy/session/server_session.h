@@ -15,6 +15,7 @@
 #include "protocol/ledger.h"
 #include "proxy/session/batch_replay.h"
 #include "proxy/session/pool_entry.h"
+#include "proxy/session/query_batches.h"
 #include "proxy/session/refusal.h"
 #include "proxy/session/server_connection.h"
 #include "proxy/session/session_state.h"
@@ -53,7 +54,8 @@ class ServerSession final : public ServerConnection {
   bool in_transaction() const { return transaction_ != 'I'; }
   bool running() const { return !ledger_.empty(); }
   const Ledger& ledger() const { return ledger_; }
-  bool transaction_failed() const { return transaction_ == 'E'; }
+  // Or about to be, since pgweir has asked for it.
+  bool transaction_failed() const { return transaction_ == 'E' || fails_on_purpose_; }
   // Its client owes and is owed nothing; only what it has left in the session keeps it here.
   bool only_pinned() const { return ledger_.settled() && !in_transaction() && !in_message_; }
   StateKinds pins() const { return session_.pins(); }
@@ -76,6 +78,9 @@ class ServerSession final : public ServerConnection {
   void watch(StateKind kind) { session_.watch(kind, pool_.policies); }
   // It may set parameters whose names are among the values of this Bind.
   void watch_values(Bytes bind_body);
+  // What it is about to run, for SHOW QUERIES.
+  const Use& use() const { return use_; }
+  void runs(std::uint64_t statement, Bytes sql) { batches_.runs(statement, sql, batch_open_, pool_.queries); }
   // It runs something that cannot be read.
   void watch_everything();
   // What was sent last UNLISTENs, or may: what the client listens to is elsewhere.
@@ -89,10 +94,13 @@ class ServerSession final : public ServerConnection {
   bool repeats() const { return replay_.repeating(); }
   bool holds_client() const {
     return replay_.rewinding() || question_waits_ || own_ == Own::inspect || own_ == Own::role ||
-           own_ == Own::move;
+           own_ == Own::move || own_ == Own::roll_back || cutting();
   }
   // The client's next message, at the front of `bytes`, has to wait for answers; then the client is resumed.
   bool must_wait(Bytes bytes);
+  // Opens a transaction and makes it fail, for a client whose own one was cut. `why`: what its first
+  // statement is told.
+  void begin_failed_transaction(std::optional<ErrorText> why);
   // Refuses a Query of the client in its place in the order.
   void refuse_query(ErrorText error);
   // Something that can bring it to rest has happened.
@@ -103,8 +111,14 @@ class ServerSession final : public ServerConnection {
   void abandon(bool unfinished, bool let_finish);
   // It has been detached and goes to another worker: nothing that happens here concerns it any more.
   void moved() { state_ = ServerState::closing; }
+  // Finds out whether it can still be used; it was idle, and is given back or closed when it has answered.
+  void check();
+  // The present client has waited for that.
+  bool was_checked() const { return was_checked_; }
+  // It is in the middle of a stream that goes both ways, which has no end of its own, and between messages.
+  bool streaming() const { return ledger_.copy() == CopyMode::both && !in_message_; }
   // Shows it as idle; the caller has put it among the idle ones of the shard.
-  void rest() { state_ = ServerState::idle; }
+  void rest();
   // Closes it politely; it was idle and has left the shard's idle ones. Holds its slot until it is gone.
   void retire(CloseReason reason);
   // Closes it at once. Its client, if any, is told `error`, unless the server itself has told it already.
@@ -114,6 +128,13 @@ class ServerSession final : public ServerConnection {
                   ServerRole role) override;
   void login_failed(const ErrorText& error, bool server_said_no) override;
 
+  // What its client is doing, as far as time limits go.
+  TimeLimit doing() const;
+  // Its client is past a limit for queries or transactions; `setting` names it with its value. What runs is
+  // cancelled, over and over for a short time, and the client gets `error` instead of the server's words. Of
+  // a transaction that is still open then, pgweir makes an end. Client and server are closed only if that
+  // fails.
+  void cut_short(TimeLimit limit, std::string setting, ErrorText error);
   // Cancels what it runs for its client now.
   void cancel_running();
   // A cancel is under way now; one that is not yet is not sent when its request has been answered.
@@ -157,10 +178,17 @@ class ServerSession final : public ServerConnection {
   void listening_moved();
   void note_pins();
   void clean();
+  void check_over();
   void own_query(Bytes sql);
   void own_answered();
   void own_failed(const ErrorText& error);
   void unlink();
+  bool cutting() const;
+  void cut_again();
+  void cut_failed();
+  void roll_back();
+  // `client`: whom it had before it was looked for rest.
+  void end_cut(ClientSession* client);
   void start_query(char type);
   void end_copy();
   void reset_further();
@@ -173,6 +201,9 @@ class ServerSession final : public ServerConnection {
   std::optional<DialRound> round_;  // until it has logged in
   ServerState state_ = ServerState::login;
   Framer framer_;
+  QueryBatches batches_;
+  std::uint64_t last_query_ = 0;  // class of the latest that ended
+  Duration first_wait_{};         // of the present link, until its first query has ended
   Ledger ledger_;
   Verdict verdict_;
   char transaction_ = 'I';
@@ -186,6 +217,8 @@ class ServerSession final : public ServerConnection {
   bool only_prepares_ = false;   // the present batch has only prepared and described statements
   bool flushed_ = false;         // the last message was Flush
   bool role_doubted_ = false;    // it may have become a standby or a primary
+  bool checking_ = false;        // the shard counts it as being checked
+  bool was_checked_ = false;     // since it was idle
   bool question_waits_ = false;  // it is asked what the client has left when a cancel has been settled
   bool unclean_ = false;         // its last client may have left something in the session
   ClientSession* client_ = nullptr;
@@ -204,23 +237,36 @@ class ServerSession final : public ServerConnection {
   BatchReplay replay_;
 
   // What pgweir asks the server itself, up to the ledger entry `own_until_`.
-  enum class Own : std::uint8_t { nothing, synchronise, inspect, clean, role, move };
+  enum class Own : std::uint8_t { nothing, synchronise, inspect, clean, role, move, roll_back, check };
   Own own_ = Own::nothing;
   std::uint64_t own_until_ = 0;
   std::optional<ErrorText> own_error_;
   std::optional<ServerRole> answered_role_;
   std::optional<std::string> read_only_before_;  // default_transaction_read_only, before it was doubted whose
   std::vector<Parameters::Value> synchronising_;  // reported parameters that are being set
-  bool cancel_later_ = false;                     // when pgweir's own requests are answered
-  int cancels_ = 0;                               // on their way to this server
-  int cancels_sent_ = 0;                          // of these, on their way for certain
-  std::uint64_t canceled_request_ = 0;            // the latest request that a cancel was sent for
-  Instant abandon_until_{};                       // when patience with an abandoned server ends
-  std::uint64_t request_ = 0;  // counts what was asked, so that a late cancel hits nothing newer
+  // The client is past a time limit.
+  struct Cut {
+    TimeLimit limit;
+    std::string setting;
+    ErrorText error;
+    Instant until;      // when patience ends
+    bool told = false;  // the client has got the error
+    bool over = false;  // what was to end has ended; a cancel may still hit what the client asked behind it
+  };
+  std::optional<Cut> cut_;
+  bool fails_on_purpose_ = false;        // one of the present questions is to fail
+  std::optional<ErrorText> failed_for_;  // why the transaction was made to fail, to be told yet
+  bool cancel_later_ = false;            // when pgweir's own requests are answered
+  int cancels_ = 0;                      // on their way to this server
+  int cancels_sent_ = 0;                 // of these, on their way for certain
+  std::uint64_t canceled_request_ = 0;   // the latest request that a cancel was sent for
+  Instant abandon_until_{};              // when patience with an abandoned server ends
+  std::uint64_t request_ = 0;            // counts what was asked, so that a late cancel hits nothing newer
   std::int32_t backend_pid_ = 0;
   std::string secret_;
   PeerAddress peer_;
   Instant requested_{};
+  Instant used_{};  // when its last client left
   std::unique_ptr<ServerLogin> login_;
 };
 

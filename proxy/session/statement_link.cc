@@ -190,6 +190,7 @@ void StatementLink::bind(ClientSession& client, const Piece& piece) {
     return provoke(std::move(*refusal));
   if (statement->effects().has(SqlEffect::set) && piece.last) server_.watch_values(body_of(piece));
   ++statement->uses.executions;
+  server_.runs(statement->statement_class(), statement->query());
   clears_ = drops_all(statement->effects());
   if (statement->effects().has(SqlEffect::unlisten) || statement->effects().has(SqlEffect::discard_all))
     unlistens_ = statement;

@@ -43,6 +43,17 @@ std::vector<Endpoint> hosts_of(const DatabaseSettings& database) {
   return hosts;
 }
 
+std::string seconds(Duration d) {
+  const auto tenths = std::chrono::duration_cast<std::chrono::milliseconds>(d).count() / 100;
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
+}
+
+std::string name_of(const std::vector<Endpoint>& hosts) {
+  std::string name;
+  for (const Endpoint& host : hosts) name += (name.empty() ? "" : ",") + host.name();
+  return name;
+}
+
 ErrorText no_host(const DialRound& round, SessionAttrs wanted) {
   const std::string tried = round.tried() == 1 ? "the host cannot be used" : "none of the hosts can be used";
   std::string detail;
@@ -53,8 +64,8 @@ ErrorText no_host(const DialRound& round, SessionAttrs wanted) {
 
 }  // namespace
 
-PoolEntry::PoolEntry(Route its_route, Instant now)
-    : route(std::move(its_route)), shard(Limits{}), meter(now) {}
+PoolEntry::PoolEntry(Route its_route, std::string its_host, HostMeter& host_meter, Instant now)
+    : route(std::move(its_route)), host(std::move(its_host)), shard(Limits{}), meter(now, &host_meter) {}
 PoolEntry::~PoolEntry() = default;
 
 WorkerEngine::WorkerEngine(WorkerId id, int workers, Host& host, std::shared_ptr<const Settings> settings,
@@ -65,6 +76,7 @@ WorkerEngine::WorkerEngine(WorkerId id, int workers, Host& host, std::shared_ptr
       settings_(std::move(settings)),
       now_(now),
       statements_(hash_key(process_secret)),
+      statement_classes_(hash_key(process_secret)),
       credentials_(std::move(process_secret)) {}
 
 WorkerEngine::~WorkerEngine() {
@@ -83,6 +95,7 @@ void WorkerEngine::begin_turn(Instant now) {
     connection->timer_ = never;
     connection->on_timer();
   }
+  look_at_limits();
   if (now >= pools_deadline_) {
     pools_deadline_ = never;
     for (auto& [route, pool] : pools_) touch(*pool);
@@ -106,7 +119,9 @@ void WorkerEngine::end_turn() {
   finished_logins_.clear();
   for (const Route& route : std::exchange(useless_, {})) {
     const auto found = pools_.find(route);
-    if (found != pools_.end() && is_useless(*found->second)) pools_.erase(found);
+    if (found == pools_.end() || !is_useless(*found->second)) continue;
+    if (found->second->shard.wishes()) host_.post_control(SlotsWanted{id_, route, 0, never, false});
+    pools_.erase(found);
   }
 }
 
@@ -123,7 +138,34 @@ void WorkerEngine::flush() {
 }
 
 Instant WorkerEngine::next_deadline() const {
-  return timers_.empty() ? pools_deadline_ : std::min(pools_deadline_, timers_.top().at);
+  Instant at = pools_deadline_;
+  if (!timers_.empty()) at = std::min(at, timers_.top().at);
+  if (!limit_timers_.empty()) at = std::min(at, limit_timers_.top().at);
+  return at;
+}
+
+void WorkerEngine::look_at_limits() {
+  while (!limit_timers_.empty() && limit_timers_.top().at <= now_) {
+    const LimitTimer timer = limit_timers_.top();
+    limit_timers_.pop();
+    --timer.pool->limit_timers;
+    touch(*timer.pool);
+    DeadlineList& list = timer.pool->limits[static_cast<std::size_t>(timer.limit)];
+    if (!list.timer_came(timer.at)) continue;
+    while (const DeadlineList::Member* const late = list.expired(now_)) {
+      if (ClientSession* const client = find_client(late->owner)) client->time_over(timer.limit);
+    }
+    arm_limits(*timer.pool);
+  }
+}
+
+void WorkerEngine::arm_limits(PoolEntry& pool) {
+  for (std::size_t i = 0; i < time_limits; ++i) {
+    const Instant at = planted(Bug::forget_limit_timer) ? never : pool.limits[i].arm();
+    if (at == never) continue;
+    limit_timers_.push({at, &pool, static_cast<TimeLimit>(i)});
+    ++pool.limit_timers;
+  }
 }
 
 // ---- connections ----
@@ -269,6 +311,42 @@ void WorkerEngine::on_mail(ClientSlotsGranted& mail) {
   }
 }
 
+bool WorkerEngine::admit(ClientSession& client) {
+  const Route& route = client.route();
+  if (settings_->clients_of_database(route.database) == 0 && settings_->clients_of_user(route.user) == 0)
+    return true;
+  client.set_counted(ClientSession::Counted::asked);
+  host_.post_control(ClientArrived{id_, client.id(), route});
+  return false;
+}
+
+void WorkerEngine::on_mail(ClientAdmitted& mail) {
+  ClientSession* const client = find_client(mail.client);
+  const bool admitted = mail.full == ClientAdmitted::Full::none;
+  if (client == nullptr || client->login() == nullptr) {
+    if (admitted) host_.post_control(ClientLeft{mail.route});
+    return;
+  }
+  client->set_counted(admitted ? ClientSession::Counted::yes : ClientSession::Counted::no);
+  client->login()->on_admitted(mail);
+}
+
+// After new settings: clients that came before there was a limit are told to who keeps it.
+void WorkerEngine::count_clients() {
+  std::map<Route, int> counts;
+  connections_.for_each([&](Connection& connection) {
+    if (connection.ended_ || connection.role() != Connection::Role::client) return;
+    auto& client = static_cast<ClientSession&>(connection);
+    const Route& route = client.route();
+    if (client.pool() == nullptr || client.counted() != ClientSession::Counted::no) return;
+    if (settings_->clients_of_database(route.database) == 0 && settings_->clients_of_user(route.user) == 0)
+      return;
+    client.set_counted(ClientSession::Counted::yes);
+    ++counts[route];
+  });
+  for (const auto& [route, clients] : counts) host_.post_control(ClientsCounted{route, clients});
+}
+
 WorkerEngine::CancelKey WorkerEngine::issue_cancel_key(ConnId client) {
   // The worker is in the low bits of the pid, so that a CancelRequest finds it; all other bits are random.
   constexpr std::uint32_t worker_mask = 63;
@@ -350,20 +428,50 @@ int WorkerEngine::pool_size(const DatabaseSettings& database, const std::string&
 void WorkerEngine::configure(PoolEntry& pool, const DatabaseSettings& database) {
   const PoolSettings& defaults = settings_->pool;
   const UserSettings* const user = settings_->find_user(pool.route.user);
-  const int size = pool_size(database, pool.route.user);
+  // A replication connection has its one server to itself.
+  const bool replication = pool.route.replication != 0;
+  const int size = replication ? 1 : pool_size(database, pool.route.user);
   const auto hosts = placement(pool.route, size, workers_);
-  Duration wait_timeout = database.query_wait_timeout.value_or(defaults.query_wait_timeout);
-  if (user != nullptr && user->query_wait_timeout) wait_timeout = *user->query_wait_timeout;
-  pool.shard.set_limits({.size = size,
-                         .reserve = database.reserve_pool_size.value_or(defaults.reserve_pool_size),
-                         .min = part_of(database.min_pool_size.value_or(defaults.min_pool_size), hosts, id_),
-                         .shared = hosts.size() > 1,
-                         .reserve_timeout = defaults.reserve_pool_timeout,
-                         .idle_timeout = defaults.server_idle_timeout,
-                         .lifetime = database.server_lifetime.value_or(defaults.server_lifetime),
-                         .login_retry = defaults.server_login_retry,
-                         .wait_timeout = wait_timeout});
-  pool.mode = settings_->mode_of(&database, user);
+  using P = PoolSettings;
+  using D = DatabaseSettings;
+  using U = UserSettings;
+  const auto time = [&](auto general, auto of_database, auto of_user) {
+    return settings_->time_of(general, of_database, of_user, database, user);
+  };
+  int reserve = database.reserve_pool_size.value_or(defaults.reserve_pool_size);
+  if (user != nullptr && user->reserve_pool_size) reserve = *user->reserve_pool_size;
+  int max_queue = database.max_queue.value_or(defaults.max_queue);
+  if (user != nullptr && user->max_queue) max_queue = *user->max_queue;
+  if (max_queue > 0) max_queue = std::max(1, part_of(max_queue, hosts, id_));
+  const int min = database.min_pool_size.value_or(defaults.min_pool_size);
+  const bool checks = !defaults.server_check_query.empty();
+  pool.shard.set_limits(
+      {.size = size,
+       .reserve = replication ? 0 : reserve,
+       .min = replication ? 0 : part_of(min, hosts, id_),
+       .shared = hosts.size() > 1,
+       .reserve_timeout = defaults.reserve_pool_timeout,
+       .idle_timeout = defaults.server_idle_timeout,
+       .lifetime = database.server_lifetime.value_or(defaults.server_lifetime),
+       .login_retry = defaults.server_login_retry,
+       .wait_timeout = time(&P::query_wait_timeout, &D::query_wait_timeout, &U::query_wait_timeout),
+       .check_delay = checks ? defaults.server_check_delay : Duration::max(),
+       .max_queue = replication ? 0 : max_queue,
+       .part = part_of(size, hosts, id_)});
+  // A stream of changes is one query, for as long as it is wanted.
+  const auto limit = [&](TimeLimit which, Duration span) {
+    pool.limits[static_cast<std::size_t>(which)].set_limit(replication ? Duration::zero() : span);
+  };
+  limit(TimeLimit::query, time(&P::query_timeout, &D::query_timeout, &U::query_timeout));
+  limit(TimeLimit::transaction,
+        time(&P::transaction_timeout, &D::transaction_timeout, &U::transaction_timeout));
+  limit(TimeLimit::idle_transaction,
+        time(&P::idle_transaction_timeout, &D::idle_transaction_timeout, &U::idle_transaction_timeout));
+  limit(TimeLimit::client_idle,
+        time(&P::client_idle_timeout, &D::client_idle_timeout, &U::client_idle_timeout));
+  limit(TimeLimit::wait_notify, defaults.query_wait_notify);
+  arm_limits(pool);
+  pool.mode = replication ? PoolMode::session : settings_->mode_of(&database, user);
   pool.late_begin = defaults.late_begin && pool.mode == PoolMode::transaction;
   for (const StateKindRow& it : state_kinds)
     pool.policies[static_cast<std::size_t>(it.kind)] = settings_->policy_of(it.kind, &database, user);
@@ -387,10 +495,18 @@ ListenHub& WorkerEngine::listens_of(PoolEntry& pool) {
   return *pool.listens;
 }
 
+HostMeter& WorkerEngine::host_meter(const std::string& host) {
+  std::unique_ptr<HostMeter>& meter = host_meters_[host];
+  if (!meter) meter = std::make_unique<HostMeter>(now_, workers_);
+  return *meter;
+}
+
 PoolEntry& WorkerEngine::pool_of(const Route& route, const DatabaseSettings& database) {
   std::unique_ptr<PoolEntry>& pool = pools_[route];
   if (!pool) {
-    pool = std::make_unique<PoolEntry>(route, now_);
+    std::string host = name_of(hosts_of(database));
+    HostMeter& meter = host_meter(host);
+    pool = std::make_unique<PoolEntry>(route, std::move(host), meter, now_);
     configure(*pool, database);
     pools_deadline_ = std::min(pools_deadline_, pool->meter.cut_due());
   }
@@ -398,11 +514,11 @@ PoolEntry& WorkerEngine::pool_of(const Route& route, const DatabaseSettings& dat
 }
 
 // A name that somebody made up: no server ever answered for it, and nobody waits. Such a pool is not kept, or
-// they would fill the memory.
+// they would fill the memory. Nor is that of a replication connection that is over.
 bool WorkerEngine::is_useless(const PoolEntry& pool) {
-  return !pool.welcome && !pool.touched && pool.clients == 0 && pool.cancel_dials == 0 &&
-         pool.shard.waiting() == 0 && pool.shard.open() == 0 && pool.shard.slots() == 0 &&
-         !(pool.listens && pool.listens->in_use());
+  return (!pool.welcome || pool.route.replication != 0) && !pool.touched && pool.clients == 0 &&
+         pool.cancel_dials == 0 && pool.shard.waiting() == 0 && pool.shard.open() == 0 &&
+         pool.shard.slots() == 0 && pool.limit_timers == 0 && !(pool.listens && pool.listens->in_use());
 }
 
 void WorkerEngine::touch(PoolEntry& pool) {
@@ -415,8 +531,14 @@ ServerSession* WorkerEngine::acquire(ClientSession& client) {
   touch(pool);
   // A login that waits to learn something is not the workload's demand.
   const bool measured = client.login() == nullptr;
-  if (measured) pool.meter.arrived(client.use(), now_);
-  if (const auto server = pool.shard.acquire()) {
+  if (measured) {
+    pool.meter.arrived(client.use(), now_);
+    const ConnId id = client.id();
+    client.use().client =
+        (id.slot + id.generation * 0x9e3779b1u) * static_cast<std::uint32_t>(workers_) + id_.value;
+  }
+  const auto server = pool.shard.must_check(now_) ? std::nullopt : pool.shard.acquire();
+  if (server) {
     if (measured) pool.meter.served(client.use(), WaitReason::none, now_);
     return static_cast<ServerSession*>(find(*server));
   }
@@ -428,6 +550,7 @@ ServerSession* WorkerEngine::acquire(ClientSession& client) {
 void WorkerEngine::give(ServerSession& server) {
   PoolEntry& pool = server.pool();
   touch(pool);
+  if (pool.route.replication != 0 && pool.clients == 0) return server.retire(CloseReason::client_left);
   if (server.target_version() != pool.target_version) return server.retire(CloseReason::settings_changed);
   if (pool.shard.slots() > pool.shard.limits().size + pool.shard.limits().reserve) {
     return server.retire(CloseReason::settings_changed);
@@ -449,6 +572,7 @@ void WorkerEngine::hand_to_waiter(const Waiter& waiter, ServerSession& server) {
   if (client.login() == nullptr) {
     const WaitReason why = pool.failure                                     ? WaitReason::server_down
                            : pool.shard.slots() >= pool.shard.limits().size ? WaitReason::pool_full
+                           : server.was_checked()                           ? WaitReason::opening
                            : pool.shard.open() >= pool.shard.slots()        ? WaitReason::limit
                                                                             : WaitReason::opening;
     server.pool().meter.served(client.use(), why, now_);
@@ -459,15 +583,21 @@ void WorkerEngine::hand_to_waiter(const Waiter& waiter, ServerSession& server) {
 // Gives a slot to where it is needed more. True when `server`, a clean one, went with it.
 bool WorkerEngine::answer_recall(PoolEntry& pool, ServerSession* server) {
   PoolEntry::Recall& recall = *pool.recall;
-  if (!pool.shard.should_yield(recall.since)) return false;
-  if (pool.shard.yield_free_slot()) {
+  // A lower limit does not wait, nor does a move to where the server stays what it is.
+  const bool at_once = recall.same_pool || recall.since == Instant{};
+  const bool willing = at_once ? pool.shard.should_yield(recall.since)
+                               : pool.shard.should_yield_server(recall.since, recall.even, now_);
+  if ((willing || recall.closing || pool.shard.queue().empty()) && pool.shard.yield_free_slot()) {
     host_.post_control(SlotsReturned{id_, pool.route, 1});
+    if (!at_once) pool.shard.settle(now_);
     pool.recall.reset();
     return false;
   }
-  if (recall.closing) return false;
+  if (recall.closing || !willing) return false;
+  // What has only just come to rest has not idled.
+  if (server != nullptr && !at_once && recall.even && pool.shard.queue().empty()) return false;
   if (server == nullptr) {
-    const auto idle = pool.shard.acquire();
+    const auto idle = at_once ? pool.shard.acquire() : pool.shard.take_oldest_idle();
     if (!idle) return false;
     server = static_cast<ServerSession*>(find(*idle));
   }
@@ -548,21 +678,20 @@ void WorkerEngine::refuse_hopeless(PoolEntry& pool) {
   }
 }
 
+std::string WorkerEngine::crowd(const PoolEntry& pool) {
+  const Shard& shard = pool.shard;
+  return "Pool " + pool.route.database + "/" + pool.route.user + ": " + std::to_string(shard.busy()) +
+         " of " + std::to_string(shard.limits().size) + " servers in use, " + std::to_string(shard.login()) +
+         " being opened, " + std::to_string(shard.waiting()) + " clients waiting";
+}
+
 void WorkerEngine::refuse_expired(PoolEntry& pool) {
-  const auto seconds = [](Duration d) {
-    const auto tenths = std::chrono::duration_cast<std::chrono::milliseconds>(d).count() / 100;
-    return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
-  };
   if (planted(Bug::forget_wait_deadline)) return;
   for (int left = pool.shard.waiting(); left > 0; --left) {
-    const int waiting = pool.shard.waiting();
+    std::string detail = crowd(pool);
     const auto waiter = pool.shard.expired(now_);
     if (!waiter) return;
-    std::string detail = "Pool " + pool.route.database + "/" + pool.route.user + ": " +
-                         std::to_string(pool.shard.busy()) + " of " +
-                         std::to_string(pool.shard.limits().size) + " servers in use, " +
-                         std::to_string(pool.shard.login()) + " being opened, " + std::to_string(waiting) +
-                         " clients waiting, the oldest for " + seconds(now_ - waiter->since) + ".";
+    detail += ", the oldest for " + seconds(now_ - waiter->since) + ".";
     if (pool.failure) detail += " The last attempt to open a connection failed: " + pool.failure->message;
     ClientSession& client = *find_client(waiter->client);
     pool.meter.abandoned(client.use(), GaveUp::timed_out, now_);
@@ -576,12 +705,35 @@ void WorkerEngine::refuse_expired(PoolEntry& pool) {
   }
 }
 
+void WorkerEngine::refuse_beyond_queue(PoolEntry& pool) {
+  for (int left = pool.shard.waiting(); left > 0; --left) {
+    const auto waiter = pool.shard.next_beyond_queue();
+    if (!waiter) return;
+    const Shard& shard = pool.shard;
+    const std::string detail =
+        "Pool " + pool.route.database + "/" + pool.route.user + ": " + std::to_string(shard.busy()) + " of " +
+        std::to_string(shard.limits().size) + " servers in use, " + std::to_string(shard.waiting()) +
+        " clients waiting, allowed are " + std::to_string(shard.limits().max_queue) +
+        " (max_queue), the oldest for " + seconds(now_ - shard.queue().front()->since) + ".";
+    ClientSession& client = *find_client(waiter->client);
+    pool.meter.abandoned(client.use(), GaveUp::refused, now_);
+    client.fail_request(
+        Refusal::queue_full,
+        refusal_text(Refusal::queue_full, "too many clients wait for a server already", detail,
+                     "Try again later. Raise max_queue if waiting is better than failing; "
+                     "SHOW RECOMMENDATIONS on the console tells whether the pool is too "
+                     "small."));
+  }
+}
+
 void WorkerEngine::service(PoolEntry& pool) {
   Shard& shard = pool.shard;
   const bool keep_min = pool.clients > 0 && !draining_;
   refuse_expired(pool);
   refuse_hopeless(pool);
   if (pool.recall) answer_recall(pool, nullptr);
+  while (const auto server = shard.next_to_check()) static_cast<ServerSession*>(find(*server))->check();
+  refuse_beyond_queue(pool);
   if (const int slots = shard.slots_to_ask(now_); slots > 0) {
     const Instant since = shard.queue().empty() ? never : shard.queue().front()->since;
     host_.post_control(SlotsWanted{id_, pool.route, slots, since, shard.needs_reserve(now_)});
@@ -600,9 +752,32 @@ void WorkerEngine::service(PoolEntry& pool) {
   pool.meter.open_changed(shard.open(), now_);
   pool.meter.clients_changed(pool.clients);
   pool.meter.pool_size_changed(shard.limits().size);
-  if (now_ >= pool.meter.cut_due()) pool.meter.cut(now_);
+  if (now_ >= pool.meter.cut_due()) cut_minute(pool);
   pools_deadline_ = std::min({pools_deadline_, shard.next_deadline(now_, keep_min), pool.meter.cut_due()});
+  if (pool.recall && !pool.recall->closing)
+    pools_deadline_ = std::min(pools_deadline_, shard.yield_due(pool.recall->even, now_));
   if (is_useless(pool)) useless_.push_back(pool.route);
+}
+
+std::vector<const Use*> WorkerEngine::live_uses(const PoolEntry& pool) const {
+  std::vector<const Use*> live;
+  connections_.for_each([&](const Connection& connection) {
+    if (connection.role() == Connection::Role::client) {
+      const auto& client = static_cast<const ClientSession&>(connection);
+      if (client.pool() == &pool) live.push_back(&client.use());
+    } else if (connection.role() == Connection::Role::server) {
+      const auto& server = static_cast<const ServerSession&>(connection);
+      if (&server.pool() == &pool) live.push_back(&server.use());
+    }
+  });
+  return live;
+}
+
+void WorkerEngine::cut_minute(PoolEntry& pool) {
+  TraceSegment segment = pool.meter.trace(live_uses(pool), now_);
+  if (!segment.records.empty() && pool.route.replication == 0)
+    host_.post_control(TraceMinute{pool.route, std::move(segment), pool.meter.trace_classes()});
+  pool.meter.cut(now_);
 }
 
 // ---- mail ----
@@ -630,6 +805,10 @@ void WorkerEngine::on_mail(AdoptServer& mail) {
   pool.shard.adopted();
   host_.post_control(SlotMoved{mail.from, id_, mail.route});
   if (!pool.welcome) pool.welcome = parameters_.intern(Parameters(mail.welcome));
+  if (now_ - mail.used >= pool.shard.limits().check_delay) {
+    pool.shard.checking();
+    return server.check();
+  }
   give(server);
 }
 
@@ -637,6 +816,7 @@ void WorkerEngine::on_mail(SlotsGranted& mail) {
   const auto found = pools_.find(mail.route);
   if (found == pools_.end()) return host_.post_control(SlotsReturned{id_, mail.route, mail.slots});
   found->second->shard.granted(mail.slots + (planted(Bug::one_slot_too_many) ? 1 : 0));
+  found->second->shard.settle(now_);
   touch(*found->second);
 }
 
@@ -644,9 +824,15 @@ void WorkerEngine::on_mail(SlotRecalled& mail) {
   const auto found = pools_.find(mail.route);
   if (found == pools_.end()) return;
   PoolEntry& pool = *found->second;
-  if (!pool.recall || mail.since <= pool.recall->since) {
+  const bool stronger = !pool.recall || mail.since < pool.recall->since ||
+                        (mail.since == pool.recall->since && (!mail.even || pool.recall->even));
+  if (stronger) {
     const bool closing = pool.recall && pool.recall->closing;
-    pool.recall = {.since = mail.since, .same_pool = mail.same_pool, .to = mail.to, .closing = closing};
+    pool.recall = {.since = mail.since,
+                   .same_pool = mail.same_pool,
+                   .to = mail.to,
+                   .even = mail.even,
+                   .closing = closing};
   }
   touch(pool);
 }
@@ -656,6 +842,7 @@ void WorkerEngine::on_mail(NewSettings& mail) {
   // What is free goes back: the control thread counts anew, against the new limit.
   if (client_slots_ > 0) return_client_slots(std::exchange(client_slots_, 0));
   credentials_.forget();
+  count_clients();
   for (auto& [route, pool] : pools_) {
     if (const DatabaseSettings* const database = settings_->find_database(route.database))
       configure(*pool, *database);
@@ -740,6 +927,9 @@ WorkerSnapshot WorkerEngine::snapshot(const SnapshotParts& parts) const {
     result.pools.push_back(std::move(snapshot));
   }
   if (parts.statements) add_statements(statements_, result);
+  if (parts.traces) {
+    for (const auto& [name, meter] : host_meters_) result.hosts.push_back({name, meter->evidence(now_)});
+  }
   return result;
 }
 
@@ -747,6 +937,7 @@ PoolSnapshot WorkerEngine::pool_snapshot(const PoolEntry& pool, const SnapshotPa
   PoolSnapshot snapshot;
   snapshot.database = pool.route.database;
   snapshot.user = pool.route.user;
+  snapshot.replication = pool.route.replication != 0;
   const Shard& shard = pool.shard;
   snapshot.counts = {.cl_waiting = shard.waiting(),
                      .sv_active = shard.busy() - pool.canceling - pool.resetting,
@@ -764,7 +955,14 @@ PoolSnapshot WorkerEngine::pool_snapshot(const PoolEntry& pool, const SnapshotPa
                       .late_begins = pool.late_begins,
                       .parses_asked = totals.client_parse_count,
                       .parses_sent = totals.server_parse_count};
+  if (snapshot.replication) return snapshot;
   if (parts.measures) snapshot.measure = pool.meter.measure(now_);
+  if (parts.traces) {
+    snapshot.host = pool.host;
+    snapshot.trace = pool.meter.trace(live_uses(pool), now_);
+    snapshot.trace_classes = pool.meter.trace_classes();
+  }
+  if (parts.queries) snapshot.queries = pool.queries.top(most_queries_listed);
   if (parts.applications) {
     for (const auto& [name, use] : pool.applications.named())
       snapshot.applications.push_back({.name = name, .use = use});

@@ -11,6 +11,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "pool/host_meter.h"
+#include "protocol/statement_classes.h"
 #include "protocol/statements.h"
 #include "proxy/session/connection.h"
 #include "proxy/session/credentials.h"
@@ -43,6 +45,7 @@ class WorkerEngine {
   // The empty set.
   const SharedParameters& no_parameters() const { return no_parameters_; }
   StatementCatalog& statements() { return statements_; }
+  StatementClasses& statement_classes() { return statement_classes_; }
   // Unique in the process.
   std::uint64_t next_statement_id() {
     return ++statement_ids_ * static_cast<std::uint64_t>(workers_) + id_.value;
@@ -74,6 +77,9 @@ class WorkerEngine {
   // A client slot under max_client_conn: true when there is one now; else `client` is told later.
   bool take_client_slot(ClientSession& client);
   void give_client_slot();
+  // Whether the client may come in, under the limits of its database and user: true at once where there are
+  // none; else its login is told later.
+  bool admit(ClientSession& client);
   void forget_client_slot_wish(const ClientSession& client);
   // The cancel key of a client that has logged in.
   struct CancelKey {
@@ -102,6 +108,10 @@ class WorkerEngine {
   // Who listens where; made if there is none yet.
   ListenHub& listens_of(PoolEntry& pool);
   int pool_size(const DatabaseSettings& database, const std::string& user) const;
+  // Sees to it that the lists of its limits are looked at in time.
+  void arm_limits(PoolEntry& pool);
+  // How busy the pool is, for those who wait.
+  static std::string crowd(const PoolEntry& pool);
 
   // ---- inputs, from WorkerCore ----
   void begin_turn(Instant now);
@@ -121,12 +131,22 @@ class WorkerEngine {
     friend bool operator>(const Timer& a, const Timer& b) { return a.at > b.at; }
   };
 
+  // The first deadline of a list of a pool.
+  struct LimitTimer {
+    Instant at;
+    PoolEntry* pool;
+    TimeLimit limit;
+    friend bool operator>(const LimitTimer& a, const LimitTimer& b) { return a.at > b.at; }
+  };
+
+  void look_at_limits();
   void return_client_slots(int slots);
   void on_mail(AdoptClient& mail);
   void on_mail(AdoptServer& mail);
   void on_mail(SlotsGranted& mail);
   void on_mail(SlotRecalled& mail);
   void on_mail(ClientSlotsGranted& mail);
+  void on_mail(ClientAdmitted& mail);
   void on_mail(CancelByKey& mail);
   void on_mail(CancelHandled& mail);
   void on_mail(NewSettings& mail);
@@ -135,6 +155,9 @@ class WorkerEngine {
   void on_mail(ConsoleAnswered& mail);
   void on_mail(Drain& mail);
 
+  HostMeter& host_meter(const std::string& host);
+  std::vector<const Use*> live_uses(const PoolEntry& pool) const;
+  void cut_minute(PoolEntry& pool);
   PoolSnapshot pool_snapshot(const PoolEntry& pool, const SnapshotParts& parts) const;
   void configure(PoolEntry& pool, const DatabaseSettings& database);
   void hand_to_waiter(const Waiter& waiter, ServerSession& server);
@@ -143,6 +166,8 @@ class WorkerEngine {
   void dial_host(PoolEntry& pool, DialRound round);
   void refuse_hopeless(PoolEntry& pool);
   void refuse_expired(PoolEntry& pool);
+  void refuse_beyond_queue(PoolEntry& pool);
+  void count_clients();
   static bool is_useless(const PoolEntry& pool);
   bool answer_recall(PoolEntry& pool, ServerSession* server);
   void close_clients_for_drain();
@@ -157,7 +182,10 @@ class WorkerEngine {
   ChunkPool chunks_;
   ParameterCatalog parameters_;
   SharedParameters no_parameters_ = parameters_.intern(Parameters());
+  // By the name of the host; they stay as long as the process.
+  std::map<std::string, std::unique_ptr<HostMeter>> host_meters_;
   StatementCatalog statements_;
+  StatementClasses statement_classes_;
   std::uint64_t statement_ids_ = 0;
   Credentials credentials_;
 
@@ -169,6 +197,7 @@ class WorkerEngine {
   std::vector<ConnId> ended_;
   std::vector<std::unique_ptr<ClientLogin>> finished_logins_;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
+  std::priority_queue<LimitTimer, std::vector<LimitTimer>, std::greater<>> limit_timers_;
   Instant pools_deadline_ = never;
 
   struct KeyHolder {

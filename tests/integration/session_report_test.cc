@@ -1,4 +1,4 @@
-// SHOW PREPARED_STATEMENTS, PINS, PIN_COSTS, READINESS and SAVINGS, with the real thing behind them.
+// SHOW PREPARED_STATEMENTS, QUERIES, PINS, PIN_COSTS, READINESS and SAVINGS, with the real thing behind them.
 
 #include <doctest/doctest.h>
 
@@ -65,6 +65,95 @@ TEST_CASE("SHOW PREPARED_STATEMENTS puts the names of all clients together") {
   CHECK(rows.value(later, "clients") == "1");
   CHECK_FALSE(
       pgweir.connect("dbname=pgweir user=monitor password=monitor").exec("SHOW PREPARED_STATEMENTS").ok());
+}
+
+TEST_CASE("SHOW QUERIES counts each kind of query, however it is sent") {
+  for (const std::string mode : {"transaction", "session"}) {
+    CAPTURE(mode);
+    PgweirSetup setup(shared_postgres());
+    setup.pool = "pool_mode = \"" + mode + "\"\n";
+    const PgweirProcess pgweir(setup);
+    PgConnection client = pgweir.connect();
+    for (const std::string id : {"1", "22", "-3"})
+      client.must("select oid from pg_class where oid = " + id + " or relname = 'secret'");
+    CHECK(client.exec_params("SELECT oid FROM pg_class WHERE oid = $1 OR relname = 'x'", {"5"}).ok());
+    client.must("select 1; select 'a', 'b'; select pg_sleep(0.02)");
+    CHECK_FALSE(client.exec("select 1 / 0").ok());
+    client.must("begin");
+    client.must("select count(*) from pg_class");
+    client.must("rollback");
+
+    const PgResult rows = pgweir.console_exec("SHOW QUERIES");
+    const int one = find_row(rows, {{"query", "select oid from pg_class where oid = $ or relname = $"}});
+    REQUIRE(one >= 0);
+    CHECK(rows.value(one, "calls") == "4");
+    CHECK(rows.value(one, "database") == "postgres");
+    const int slow = find_row(rows, {{"query", "select $; select $; select pg_sleep($)"}, {"calls", "1"}});
+    REQUIRE(slow >= 0);
+    CHECK(std::stoi(rows.value(slow, "max_us")) >= 20'000);
+    CHECK(std::stod(rows.value(slow, "percent")) > 0);
+    for (int row = 1; row + 1 < rows.rows(); ++row)
+      CHECK(std::stol(rows.value(row, "time_ms")) <= std::stol(rows.value(row - 1, "time_ms")));
+    CHECK(find_row(rows, {{"query", "select $ / $"}, {"calls", "1"}}) >= 0);
+    CHECK(find_row(rows, {{"query", "select count(*) from pg_class"}, {"calls", "1"}}) >= 0);
+    for (int row = 0; row < rows.rows(); ++row)
+      CHECK(rows.value(row, "query").find("secret") == std::string::npos);
+    // Values are not shown, so whoever watches may see it.
+    CHECK(pgweir.connect("dbname=pgweir user=monitor password=monitor").exec("SHOW QUERIES postgres").ok());
+  }
+}
+
+TEST_CASE("SHOW QUERIES tells prepared statements and pipelines apart, and how long they waited") {
+  PgweirSetup setup(shared_postgres());
+  setup.pool = "default_pool_size = 1\n";
+  const PgweirProcess pgweir(setup);
+  PgConnection one = pgweir.connect(), two = pgweir.connect();
+  prepare(one, "a", "select $1::text || 'a'");
+  prepare(two, "b", "select  $1::text || 'b'");
+  for (int i = 0; i < 3; ++i) {
+    CHECK(execute(one, "a", "x").ok());
+    CHECK(execute(two, "b", "x").ok());
+  }
+  // Both keep the one server busy in turn.
+  one.must("begin");
+  one.must("select 'taken'");
+  two.send("select count(*) from pg_type");
+  REQUIRE(waiting_clients(pgweir, 1));
+  one.must("commit");
+  CHECK(two.finish().ok());
+
+  const PgResult rows = pgweir.console_exec("SHOW QUERIES postgres");
+  CHECK(find_row(rows, {{"query", "select $::text || $"}, {"calls", "6"}}) >= 0);
+  const int waited = find_row(rows, {{"query", "select count(*) from pg_type"}, {"calls", "1"}});
+  REQUIRE(waited >= 0);
+  CHECK(rows.value(waited, "waited") == "1");
+  CHECK(std::stoi(rows.value(waited, "mean_wait_us")) > 0);
+}
+
+TEST_CASE("SHOW HOLDERS names who is idle in a transaction, before those whose query runs") {
+  shared_postgres();
+  const PgweirProcess pgweir{PgweirSetup(shared_postgres())};
+  PgConnection idle = pgweir.connect("application_name=thinker"), busy = pgweir.connect();
+  PgConnection free = pgweir.connect();
+  free.must("select 1");
+  idle.must("begin");
+  idle.must("select 'secret' from pg_class limit 1");
+  const int pid = std::stoi(idle.value("select pg_backend_pid()"));
+  idle.must("select oid from pg_class where relname = 'secret'");
+  busy.send("select pg_sleep(60)");
+  REQUIRE(eventually([&] { return pgweir.console_exec("SHOW HOLDERS").rows() == 2; }));
+  const PgResult rows = pgweir.console_exec("SHOW HOLDERS");
+  CHECK(rows.value(0, "application_name") == "thinker");
+  CHECK(rows.value(0, "state") == "idle in transaction");
+  CHECK(rows.value(0, "query") == "select oid from pg_class where relname = $");
+  CHECK(rows.value(0, "backend_pid") == std::to_string(pid));
+  CHECK(rows.value(0, "addr") == "127.0.0.1");
+  CHECK(rows.value(1, "state") == "executing");
+  CHECK(rows.value(1, "query") == "select pg_sleep($)");
+  busy.cancel();
+  CHECK_FALSE(busy.finish().ok());
+  idle.must("commit");
+  CHECK(eventually([&] { return pgweir.console_exec("SHOW HOLDERS").rows() == 0; }));
 }
 
 TEST_CASE("SHOW PINS names who keeps a server, and SHOW PIN_COSTS remembers it") {

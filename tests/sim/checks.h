@@ -39,6 +39,8 @@ class Checks {
   // Who a client is now: serials from `first_serial` on belong to its present session.
   void session_began(int client, int first_serial);
   void session_ended(int client);
+  // The proxy cancels what is past a time limit: only its clients' errors tell whose it was.
+  void expect_limits() { limits_expected_ = true; }
   // The client has asked for a cancel, with the right key.
   void cancel_sent(int client);
   // I7: a cancel has reached this running statement.
@@ -46,7 +48,7 @@ class Checks {
   // Whether a cancel that the client asked for may still reach one of its statements.
   bool cancel_pending(int client) const;
 
-  // I11: somebody has committed a NOTIFY; payloads are not used twice.
+  // I12: somebody has committed a NOTIFY; payloads are not used twice.
   void notified(const std::string& database, const std::string& channel, const std::string& payload);
   // How many there were on this channel so far, and the place of one of them; nothing when it was never sent.
   std::size_t notifications(const std::string& database, const std::string& channel) const;
@@ -58,6 +60,7 @@ class Checks {
     std::uint64_t sessions = 0, transactions = 0, rows = 0, refusals = 0, cancels = 0, faults = 0,
                   lost_sessions = 0;
     std::uint64_t notifications = 0;
+    std::uint64_t limits = 0, limit_ends = 0;  // statements and sessions that time limits have ended
     std::uint64_t units = 0, logins_refused = 0, servers_moved = 0, reloads = 0;
   };
   Counts counts;
@@ -79,6 +82,7 @@ class Checks {
   std::map<int, Client> clients_;
   // By database and channel: payloads with their places in the order of their commits.
   std::map<std::pair<std::string, std::string>, std::map<std::string, std::size_t>> notifications_;
+  bool limits_expected_ = false;
 };
 
 }  // namespace pgweir::sim

@@ -11,6 +11,9 @@ namespace pgweir::sim {
 namespace {
 
 constexpr Bytes user_cancel = "canceling statement due to user request";
+// How late a statement that is past its time may end: a cancel may come before the statement does, and is
+// repeated.
+constexpr Duration limit_slack = std::chrono::milliseconds(700);
 
 std::vector<std::string> row_values(const Message& message) {
   Reader in(message.body);
@@ -67,6 +70,15 @@ bool ClientModel::received(const Message& message) {
     return wrong("after its server was lost the client got " + describe(message));
   }
   if (message.type == 'A') return received_notification(message);
+  const std::string code = message.type == 'E' ? error_field(message.body, 'C') : "";
+  if (message.type == 'E' && error_field(message.body, 'V') == "FATAL" && ended_by_limit(code)) {
+    ++checks_.counts.limit_ends;
+    return doomed_ = true;
+  }
+  if (message.type == 'N' && error_field(message.body, 'M').starts_with("no server is free")) {
+    const bool right = rules_.wait_notify > Duration::zero() && !answered();
+    return right || wrong("a client that waits for nothing was told that no server is free");
+  }
   if (expected_.empty()) advance(message);
   if (expected_.empty()) return unexpected(message);
   if (!match(expected_.front(), message)) return false;
@@ -88,8 +100,28 @@ void ClientModel::advance(const Message& message) {
   const bool fatal = message.type == 'E' && error_field(message.body, 'V') == "FATAL";
   const bool canceled = code == "57014" && checks_.cancel_pending(client_) &&
                         !error_field(message.body, 'M').starts_with("COPY from stdin failed");
+  // A commit after the limit: the transaction had been rolled back before.
+  if (message.type == 'C' && rules_.transaction > Duration::zero() && session_.status() == 'T' &&
+      message.body.starts_with("ROLLBACK"))
+    session_.fail_block(false);
+  // A transaction that may have been cut has no server, and what is said in it has to wait for one.
+  const bool cut =
+      message.type == 'E' && !fatal && rules_.transaction > Duration::zero() && session_.status() != 'I';
+  const bool limited = message.type == 'E' && past_limit(code, error_field(message.body, 'M'));
+  if (limited) ++checks_.counts.limits;
   while (expected_.empty()) {
     while (session_.next_is_silent()) session_.step();
+    if (limited && session_.copying_in()) {
+      session_.interrupt(code, user_cancel);
+      return collect(true);
+    }
+    // Instead of what the transaction was to do next.
+    const bool waited = cut && refusable(code);
+    if (((limited && code == "25P04") || waited) && session_.has_input() && !session_.skipping() &&
+        !session_.in_query()) {
+      session_.refuse_next(code);
+      return collect(true);
+    }
     if (canceled && session_.copying_in()) {
       session_.interrupt(code, user_cancel);
       return collect(true);
@@ -105,11 +137,18 @@ void ClientModel::advance(const Message& message) {
       return collect(true);
     }
     if (!session_.step()) return;
-    if (session_.sleeping() && canceled) {
+    if (session_.sleeping() && (canceled || limited)) {
       session_.interrupt(code, user_cancel);
       return collect(true);
     }
-    if (session_.sleeping()) session_.wake();
+    if (session_.sleeping()) {
+      if (rules_.limits_on_time && rules_.query > Duration::zero() &&
+          session_.sleep() > rules_.query + limit_slack) {
+        why_ = "I11: a statement was not ended by query_timeout";
+        return;
+      }
+      session_.wake();
+    }
     collect(false);
   }
 }
@@ -126,6 +165,24 @@ bool ClientModel::refusable(const std::string& code) const {
   if (rules_.direct) return false;
   if (rules_.waits_end && code == "53300") return true;
   return rules_.servers_fail && (code.starts_with("08") || code.starts_with("57P") || code == "53300");
+}
+
+// Whether the limit may close the connection now.
+bool ClientModel::ended_by_limit(const std::string& code) const {
+  if (code == "57P05") return rules_.client_idle > Duration::zero() && session_.status() == 'I';
+  if (code == "25P03") return rules_.idle_transaction > Duration::zero();
+  if (rules_.limits_on_time) return false;
+  // The cancel did not help: the peers have been too slow.
+  return (code == "57014" && rules_.query > Duration::zero()) ||
+         (code == "25P04" && rules_.transaction > Duration::zero());
+}
+
+// Whether this error may be the end of a statement or a transaction that has a limit.
+bool ClientModel::past_limit(const std::string& code, const std::string& text) const {
+  if (code == "57014")
+    return rules_.query > Duration::zero() && text.starts_with("canceling statement due to query_timeout");
+  return code == "25P04" && rules_.transaction > Duration::zero() &&
+         text.starts_with("transaction is rolled back due to transaction_timeout");
 }
 
 bool ClientModel::match(const Message& expected, const Message& message) {
@@ -168,7 +225,9 @@ bool ClientModel::match_row(const Message& expected, const Message& message) {
 }
 
 bool ClientModel::match_ready(const Message& expected, const Message& message) {
-  if (message.body != expected.body)
+  if (rules_.transaction > Duration::zero() && expected.body == "T" && message.body == "E") {
+    session_.fail_block(true);
+  } else if (message.body != expected.body)
     return wrong("expected " + describe(expected) + ", got " + describe(message));
   touched_ = session_.take_touched() || touched_;
   if (message.body == "I") note_channels();
@@ -196,6 +255,7 @@ bool ClientModel::compare_parameters() {
 
 // An error that PostgreSQL would not have given: right only when a server was lost.
 bool ClientModel::unexpected(const Message& message) {
+  if (why_.starts_with("I11")) return false;
   const std::string expectation = expected_.empty() ? "nothing" : describe(expected_.front());
   const bool rest = !rules_.direct && expected_.empty() && idle();
   if (message.type == 'E' && rules_.servers_fail && !rest) {
@@ -208,7 +268,7 @@ bool ClientModel::unexpected(const Message& message) {
   return wrong("expected " + expectation + ", got " + describe(message));
 }
 
-// I11: it comes outside of a transaction, on a channel that the client listens to, in the order of the
+// I12: it comes outside of a transaction, on a channel that the client listens to, in the order of the
 // commits, once, and none is missing.
 bool ClientModel::received_notification(const Message& message) {
   Reader in(message.body);
@@ -216,19 +276,19 @@ bool ClientModel::received_notification(const Message& message) {
   const std::string channel(in.cstring()), payload(in.cstring());
   const std::string what = "notification " + channel + " '" + payload + "'";
   const auto place = checks_.notification(database_, channel, payload);
-  if (!place) return wrong("I11: " + what + " was never sent");
+  if (!place) return wrong("I12: " + what + " was never sent");
   // In front of ReadyForQuery, which is next then.
   if (expected_.empty() && session_.in_transaction()) advance(message);
   const bool between = expected_.empty() ? !session_.in_transaction()
                                          : expected_.front().type == 'Z' && expected_.front().body == "I";
-  if (!between) return wrong("I11: " + what + " came in a transaction");
-  if (!session_.channels().contains(channel)) return wrong("I11: " + what + " came to who does not listen");
+  if (!between) return wrong("I12: " + what + " came in a transaction");
+  if (!session_.channels().contains(channel)) return wrong("I12: " + what + " came to who does not listen");
   std::size_t& next = next_[channel];
-  if (*place < next) return wrong("I11: " + what + " came twice, or too late");
+  if (*place < next) return wrong("I12: " + what + " came twice, or too late");
   next = *place + 1;
   Listening& listening = listening_[channel];
   const std::size_t latest = listening.last ? *listening.last + 1 : listening.bound;
-  if (*place > latest && !rules_.servers_fail) return wrong("I11: before " + what + " something is missing");
+  if (*place > latest && !rules_.servers_fail) return wrong("I12: before " + what + " something is missing");
   listening.last = *place;
   return true;
 }

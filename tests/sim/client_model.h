@@ -20,6 +20,9 @@ struct ClientRules {
   bool clients_fail = false;    // links of clients break
   bool waits_end = false;       // query_wait_timeout is short enough to be met
   bool logins_refused = false;  // client limits or login times are short
+  // Time limits, 0 for none.
+  Duration query{}, transaction{}, idle_transaction{}, client_idle{}, wait_notify{};
+  bool limits_on_time = false;  // nothing but the limits themselves takes long
 };
 
 class ClientModel {
@@ -69,6 +72,8 @@ class ClientModel {
   void advance(const Message& message);
   void collect(bool error_instead);
   bool refusable(const std::string& code) const;
+  bool ended_by_limit(const std::string& code) const;
+  bool past_limit(const std::string& code, const std::string& text) const;
   bool match(const Message& expected, const Message& message);
   bool match_row(const Message& expected, const Message& message);
   bool match_ready(const Message& expected, const Message& message);

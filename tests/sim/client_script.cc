@@ -43,6 +43,7 @@ std::string ClientScript::ask() {
   if (style_.large && random_.chance(100)) text += " size " + std::to_string(random_.between(1000, 20000));
   if (random_.chance(250))
     text += " sleep " + std::to_string(random_.between(1, random_.chance(50) ? 400 : 15));
+  if (style_.limited && random_.chance(30)) text += " sleep " + std::to_string(random_.between(500, 1500));
   if (random_.chance(60)) text += " error";
   if (random_.chance(60)) text += " notice";
   if (style_.large && random_.chance(30))
@@ -190,7 +191,7 @@ void ClientScript::copy_in(Actions& out) {
   for (int rows = random_.between(0, 6); rows > 0; --rows) {
     const int size =
         style_.large && random_.chance(100) ? random_.between(1000, 30000) : random_.between(0, 50);
-    const bool bad = !style_.cancels && random_.chance(40);
+    const bool bad = !style_.cancels && random_.chance(40) && !style_.limited;
     send(out, 'd', row + (bad ? "bad " : "row ") + std::string(static_cast<std::size_t>(size), '.'));
     if (random_.chance(50)) send(out, random_.chance(500) && style_.early_syncs ? 'S' : 'H');
     if (random_.chance(100)) maybe_pause(out);

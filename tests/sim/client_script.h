@@ -38,6 +38,7 @@ struct ScriptStyle {
   bool prepares = false;     // keeps prepared statements
   bool listens = false;      // LISTENs and NOTIFYs
   bool keeps_state = false;  // sets parameters, holds locks and temporary tables
+  bool limited = false;      // time limits end statements and transactions at any time
   Duration think{};          // longest usual pause
 };
 

@@ -96,6 +96,8 @@ void add(Checks::Counts& sum, const Checks::Counts& one) {
   sum.servers_moved += one.servers_moved;
   sum.notifications += one.notifications;
   sum.reloads += one.reloads;
+  sum.limits += one.limits;
+  sum.limit_ends += one.limit_ends;
 }
 
 bool run_seed(std::uint64_t seed, const Options& options, RunResult& result) {
@@ -143,9 +145,10 @@ int run_seeds(const Options& options) {
       n(sum.rows));
   std::printf(
       "%llu faults, %llu cancels that hit, %llu refusals, %llu logins refused, %llu sessions lost, "
-      "%llu reloads, %llu servers moved between workers, %llu notifications\n",
+      "%llu reloads, %llu servers moved between workers, %llu notifications\n%llu statements and %llu "
+      "sessions past a time limit\n",
       n(sum.faults), n(sum.cancels), n(sum.refusals), n(sum.logins_refused), n(sum.lost_sessions),
-      n(sum.reloads), n(sum.servers_moved), n(sum.notifications));
+      n(sum.reloads), n(sum.servers_moved), n(sum.notifications), n(sum.limits), n(sum.limit_ends));
   return EXIT_SUCCESS;
 }
 

@@ -171,6 +171,42 @@ void draw_reloads(SeededRandom& random, const Settings& settings, Scenario& scen
             [](const Reload& a, const Reload& b) { return a.at < b.at; });
 }
 
+// Limits that are met now and then.
+void draw_time_limits(SeededRandom& random, Settings& settings, Scenario& scenario) {
+  PoolSettings& pool = settings.pool;
+  pool.query_wait_notify = random.pick<Duration>({0ms, 5s, 20ms});
+  if (!random.chance(250)) return;
+  pool.query_timeout = random.pick<Duration>({0ms, 30ms, 100ms, 300ms});
+  pool.transaction_timeout = random.pick<Duration>({0ms, 0ms, 50ms, 200ms, 500ms});
+  pool.idle_transaction_timeout = random.pick<Duration>({0ms, 0ms, 20ms, 200ms});
+  pool.client_idle_timeout = random.pick<Duration>({0ms, 0ms, 30ms, 500ms});
+  // Some of them by the sections of databases and users, whose values count before.
+  if (random.chance(300)) {
+    for (auto& [name, user] : settings.users) {
+      user.query_timeout = pool.query_timeout;
+      user.client_idle_timeout = pool.client_idle_timeout;
+    }
+    for (auto& [name, database] : settings.databases) {
+      database.query_timeout = 1ms;
+      database.transaction_timeout = pool.transaction_timeout;
+    }
+    scenario.rules.query = pool.query_timeout;
+    scenario.rules.transaction = pool.transaction_timeout;
+    scenario.rules.client_idle = pool.client_idle_timeout;
+    pool.query_timeout = pool.transaction_timeout = pool.client_idle_timeout = 1ms;
+  } else {
+    scenario.rules.query = pool.query_timeout;
+    scenario.rules.transaction = pool.transaction_timeout;
+    scenario.rules.client_idle = pool.client_idle_timeout;
+  }
+  scenario.rules.idle_transaction = pool.idle_transaction_timeout;
+  for (ClientTraits& traits : scenario.clients) {
+    traits.style.limited = true;
+    // A cancel while an early Sync is on its way is not modelled.
+    traits.style.early_syncs = false;
+  }
+}
+
 }  // namespace
 
 Scenario draw_scenario(const ScenarioWish& wish) {
@@ -190,10 +226,27 @@ Scenario draw_scenario(const ScenarioWish& wish) {
       wish.until > Duration::zero() ? wish.until : std::chrono::milliseconds(random.between(500, 4000));
   scenario.clients = draw_clients(random, scenario.weather);
   // Drawn apart, as said above.
-  SeededRandom crowds(wish.seed ^ 0xc403d);
-  if (!wish.direct && crowds.chance(150)) {
-    draw_crowd(crowds, wish, *settings, scenario);
-    draw_reloads(crowds, *settings, scenario);
+  SeededRandom crowds(wish.seed ^ 0xc403d), times(wish.seed ^ 0x71e5);
+  const bool crowd = !wish.direct && crowds.chance(150);
+  if (crowd) draw_crowd(crowds, wish, *settings, scenario);
+  if (!wish.direct) draw_time_limits(times, *settings, scenario);
+  if (crowd) draw_reloads(crowds, *settings, scenario);
+  // So are these.
+  SeededRandom limits(wish.seed ^ 0x9e0e);
+  settings->pool.server_check_delay = limits.pick<Duration>({0ms, 0ms, 20ms, 30s});
+  settings->pool.server_check_query = limits.pick<const char*>({"<empty>", "<empty>", "", "show TimeZone"});
+  settings->pool.max_queue = limits.chance(200) ? limits.between(1, 5) : 0;
+  if (limits.chance(40)) settings->pool.max_db_client_connections = limits.between(2, 6);
+  if (limits.chance(40)) settings->pool.max_user_client_connections = limits.between(2, 6);
+  for (Reload& reload : scenario.reloads) {
+    auto next = std::make_shared<Settings>(*reload.settings);
+    next->pool.max_queue = settings->pool.max_queue;
+    next->pool.server_check_delay = limits.pick<Duration>({0ms, 30s});
+    next->pool.server_check_query = settings->pool.server_check_query;
+    next->pool.max_db_client_connections = settings->pool.max_db_client_connections;
+    next->pool.max_user_client_connections =
+        limits.chance(500) ? settings->pool.max_user_client_connections : limits.between(2, 8);
+    reload.settings = next;
   }
   scenario.limits = limits_of(*settings);
 
@@ -201,9 +254,17 @@ Scenario draw_scenario(const ScenarioWish& wish) {
   rules.direct = wish.direct;
   rules.servers_fail = scenario.faults.any_server();
   rules.clients_fail = scenario.faults.cut_clients;
-  rules.waits_end = settings->pool.query_wait_timeout > 0ms && settings->pool.query_wait_timeout < 60s;
-  rules.logins_refused =
-      settings->pool.max_client_conn < 20 || settings->pool.client_login_timeout < 30s || rules.waits_end;
+  rules.waits_end = (settings->pool.query_wait_timeout > 0ms && settings->pool.query_wait_timeout < 60s) ||
+                    settings->pool.max_queue > 0;
+  rules.logins_refused = settings->pool.max_client_conn < 20 ||
+                         settings->pool.max_db_client_connections > 0 ||
+                         settings->pool.max_user_client_connections > 0 || !scenario.reloads.empty() ||
+                         settings->pool.client_login_timeout < 30s || rules.waits_end;
+  rules.wait_notify = settings->pool.query_wait_notify;
+  const bool slow = std::any_of(scenario.clients.begin(), scenario.clients.end(),
+                                [](const ClientTraits& traits) { return traits.slow_reader; });
+  rules.limits_on_time = !rules.servers_fail && !scenario.faults.stalls && !slow &&
+                         scenario.weather.split != Weather::Split::tiny && scenario.weather.buffer >= 16384;
   if (wish.direct) scenario.limits = {};
   return scenario;
 }
@@ -219,12 +280,14 @@ std::string describe(const Scenario& scenario) {
       "/" + std::to_string(pool.default_pool_size) + ", reserve " + std::to_string(pool.reserve_pool_size) +
       ", min " + std::to_string(pool.min_pool_size) + ", db max " + std::to_string(pool.max_db_connections) +
       ", user max " + std::to_string(pool.max_user_connections) + ", clients max " +
-      std::to_string(pool.max_client_conn) + ", statements max " +
-      std::to_string(pool.max_prepared_statements) + (pool.late_begin ? ", late BEGIN" : "") + ", wait " +
-      ms(pool.query_wait_timeout) + ", idle " + ms(pool.server_idle_timeout) + ", lifetime " +
-      ms(pool.server_lifetime) + ", connect " + ms(pool.server_connect_timeout) + ", latency " +
-      std::to_string(micros(scenario.weather.latency)) + "us, buffers " +
-      std::to_string(scenario.weather.buffer) + ", split " +
+      std::to_string(pool.max_client_conn) + "/" + std::to_string(pool.max_db_client_connections) + "/" +
+      std::to_string(pool.max_user_client_connections) + ", queue max " + std::to_string(pool.max_queue) +
+      ", check \"" + pool.server_check_query + "\" after " + ms(pool.server_check_delay) +
+      ", statements max " + std::to_string(pool.max_prepared_statements) +
+      (pool.late_begin ? ", late BEGIN" : "") + ", wait " + ms(pool.query_wait_timeout) + ", idle " +
+      ms(pool.server_idle_timeout) + ", lifetime " + ms(pool.server_lifetime) + ", connect " +
+      ms(pool.server_connect_timeout) + ", latency " + std::to_string(micros(scenario.weather.latency)) +
+      "us, buffers " + std::to_string(scenario.weather.buffer) + ", split " +
       std::to_string(static_cast<int>(scenario.weather.split)) + ", auth " +
       std::to_string(static_cast<int>(scenario.auth)) + ", faults";
   if (faults.cut_clients) text += " cut-clients";
@@ -236,6 +299,11 @@ std::string describe(const Scenario& scenario) {
   if (faults.refuse_of_thousand > 0) text += " refused-dials";
   if (faults.silent_of_thousand > 0) text += " silent-dials";
   if (faults.login_stall_of_thousand > 0) text += " stalled-logins";
+  const ClientRules& rules = scenario.rules;
+  if (rules.query > 0ms) text += ", query_timeout " + ms(rules.query);
+  if (rules.transaction > 0ms) text += ", transaction_timeout " + ms(rules.transaction);
+  if (rules.idle_transaction > 0ms) text += ", idle_transaction_timeout " + ms(rules.idle_transaction);
+  if (rules.client_idle > 0ms) text += ", client_idle_timeout " + ms(rules.client_idle);
   for (const Reload& reload : scenario.reloads)
     text += ", pool " + std::to_string(reload.limits.pool.at("shop")) + "/" +
             std::to_string(reload.limits.pool.at("bank")) + " with reserve after " + ms(reload.at);

@@ -378,7 +378,10 @@ void SimClient::over(StreamState state) {
   // A message that has begun leaves no room for an error.
   const bool told =
       working && (rules_.direct || model_->doomed() || in_.size() > 0 || state == StreamState::broken);
+  // Peers so slow that a cancel after a time limit does not help.
+  const bool too_slow = (rules_.query > 0ms || rules_.transaction > 0ms) && !rules_.limits_on_time && working;
   const bool excused = state_ == State::leaving || cut || (working && model_->doomed()) ||
+                       (too_slow && !was_idle && told) ||
                        (!working && (rules_.servers_fail || rules_.logins_refused)) ||
                        (rules_.servers_fail && !was_idle && told);
   net_.close(socket_);

@@ -174,6 +174,9 @@ class SimProxy::Control : public ControlHost {
   bool drained() const { return core_.drained(); }
   void arm_timer();
 
+  void in_background(std::function<ConsoleComputed()> work) override {
+    proxy_.schedule_.after(proxy_.mail_delay(), [this, work = std::move(work)] { add(work()); });
+  }
   void post(WorkerId worker, WorkerMail mail) override {
     to_workers_[worker.value].push_back(std::move(mail));
     proxy_.schedule_.after(proxy_.mail_delay(), [this, worker] {
@@ -526,7 +529,8 @@ void SimProxy::Worker::check() {
   const Duration patience = proxy_.scenario_.settings->pool.query_wait_timeout;
   for (const PoolSnapshot& pool : snapshot.pools) {
     const std::string name = pool.database + "/" + pool.user + " on worker " + std::to_string(id_.value);
-    if (pool.counts.cl_waiting > 0 && pool.counts.sv_idle > 0) {
+    // A client may wait while a server is checked for it.
+    if (pool.counts.cl_waiting > pool.counts.sv_tested && pool.counts.sv_idle > 0) {
       proxy_.schedule_.fail("I6: in " + name + " " + std::to_string(pool.counts.cl_waiting) +
                             " clients wait while " + std::to_string(pool.counts.sv_idle) +
                             " servers are idle");

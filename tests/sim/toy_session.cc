@@ -121,6 +121,9 @@ bool may_leave_state(Bytes text) {
   return false;
 }
 
+// There are no savepoints: it makes a transaction fail.
+bool is_rollback_to(Bytes text) { return text.find("ROLLBACK TO") != Bytes::npos; }
+
 constexpr Bytes in_failed_block =
     "current transaction is aborted, commands ignored until end of transaction block";
 
@@ -662,6 +665,10 @@ bool ToySession::run_transaction_word(const Statement& statement) {
   }
   const bool commit = word == "commit" || word == "end";
   if (!commit && word != "rollback" && word != "abort") return false;
+  if (is_rollback_to(statement.text)) {
+    raise(block_ == Block::none ? "25P01" : "3B001", "savepoint does not exist");
+    return true;
+  }
   if (block_ == Block::none) notice("25P01", "there is no transaction in progress");
   const bool good = commit && block_ != Block::failed;
   end_transaction(good);
@@ -706,7 +713,8 @@ void ToySession::need_transaction() {
 void ToySession::note_owner(Owner owner, const Statement* statement) {
   if (!owner.known()) {
     // A client's BEGIN that the proxy has answered itself, and what it says in place of the client.
-    if ((statement->word == "begin" && !transaction_owner_.known()) || statement->word == "deallocate")
+    if ((statement->word == "begin" && !transaction_owner_.known()) || statement->word == "deallocate" ||
+        is_rollback_to(statement->text))
       return;
     // The proxy may roll back after a client that left; anything else has no place in a client's transaction.
     if (transaction_owner_.known() && statement->word != "rollback" && statement->word != "abort") {
@@ -794,6 +802,15 @@ void ToySession::refuse_next(Bytes code) {
   if (message.type == 'Q') statements_.erase("");
   raise(code, "refused");
   if (!extended_) ready();
+}
+
+void ToySession::fail_block(bool at_rest) {
+  if (block_ == Block::open) state_.roll_back();
+  block_ = Block::failed;
+  if (!at_rest) return;
+  portals_.clear();
+  // The client was told by the proxy when it happened.
+  for (auto& [name, value] : reported_) value = state_.settings().at(name);
 }
 
 bool ToySession::next_is_silent() const {

@@ -87,6 +87,11 @@ class ToySession {
   bool at_transaction_start() const;
   // The next message fails instead of being run, as when no server could be had for it.
   void refuse_next(Bytes code);
+  // The open transaction has been rolled back by a time limit, behind the client's back. `at_rest`: no portal
+  // has been opened since.
+  void fail_block(bool at_rest);
+  bool in_query() const { return query_.has_value(); }
+  bool skipping() const { return skipping_; }
   // What servers go back to by RESET; and a BEGIN is answered without a server.
   void behind_proxy(const ToySettings& server) {
     state_.behind_proxy(server);

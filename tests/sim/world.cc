@@ -26,6 +26,8 @@ SimWorld::SimWorld(const Scenario& scenario, bool verbose)
       checks_(schedule_, scenario_.limits),
       random_(schedule_.random().fork()),
       postgres_(schedule_, net_, checks_, scenario_.auth, plenty_of_connections) {
+  const ClientRules& rules = scenario_.rules;
+  if (rules.query > Duration::zero() || rules.transaction > Duration::zero()) checks_.expect_limits();
   if (!scenario_.direct) proxy_ = std::make_unique<SimProxy>(schedule_, net_, postgres_, checks_, scenario_);
   for (const ClientTraits& traits : scenario_.clients) {
     clients_.push_back(std::make_unique<SimClient>(schedule_, net_, checks_, scenario_.rules, traits,

@@ -77,6 +77,8 @@ std::string lines(const std::vector<std::string>& list) {
 
 }  // namespace
 
+std::string postgres_program(const std::string& name) { return (programs() / name).string(); }
+
 Postgres::Postgres(PostgresOptions options)
     : options_(std::move(options)), data_(dir_ / "data"), log_file_(dir_ / "log") {
   give_to_server_user(dir_.path());

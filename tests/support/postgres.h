@@ -20,6 +20,9 @@ struct PostgresOptions {
   const class Postgres* standby_of = nullptr;
 };
 
+// The path of one of the programs that come with PostgreSQL.
+std::string postgres_program(const std::string& name);
+
 // Lets standbys connect.
 inline constexpr auto standby_hba = "host replication all 127.0.0.1/32 trust";
 

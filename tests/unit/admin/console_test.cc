@@ -97,13 +97,15 @@ TEST_CASE("console: the plan asks for what the statements read, and no more") {
     const ConsolePlan p = plan_console(query);
     return std::string(p.needs_snapshots ? "s" : "") + (p.parts.connections ? "c" : "") +
            (p.parts.measures ? "m" : "") + (p.parts.statements ? "t" : "") + (p.parts.pins ? "p" : "") +
-           (p.parts.applications ? "a" : "");
+           (p.parts.applications ? "a" : "") + (p.parts.queries ? "q" : "") + (p.parts.traces ? "r" : "");
   };
   CHECK(plan("show version") == "");
+  CHECK(plan("show queries") == "sq");
   CHECK(plan("SHOW POOLS;") == "s");
   CHECK(plan("show clients") == "sc");
   CHECK(plan("/* x */ show STATS") == "sm");
-  CHECK(plan("show advice shop") == "sm");
+  CHECK(plan("show advice shop") == "smqr");
+  CHECK(plan("show whatif") == "smqr");
   CHECK(plan("show version; show servers; show histograms") == "scm");
   CHECK(plan("show prepared_statements") == "st");
   CHECK(plan("show pins; show pin_costs") == "sp");

@@ -277,7 +277,7 @@ TEST_CASE("recommend: idle time in transactions is told apart from work") {
     world.arrive(at, {exponential(random, 3ms), exponential(random, 12ms)});
   world.run(start + 120s);
   const Advice advice = recommend(meter.measure(start + 120s), at_size(14));
-  CHECK(advice.verdict == Verdict::idle_in_transaction);
+  CHECK(advice.decided_by == DecidedBy::idle_in_transaction);
   CHECK(advice.figures.idle_in_transaction_share == doctest::Approx(0.8).epsilon(0.05));
   REQUIRE(advice.without_idle);
   CHECK(*advice.without_idle >= 3);

@@ -126,6 +126,21 @@ PoolSnapshot measured_pool() {
   return pool;
 }
 
+// 150 transactions a second of 40 ms, evenly, for 20 s.
+TraceSegment steady_trace() {
+  TraceSegment trace;
+  trace.length = 20s;
+  trace.pool_size = 5;
+  for (int i = 0; i < 3000; ++i) {
+    TraceRecord record;
+    record.client = static_cast<std::uint32_t>(i % 50);
+    record.arrival_us = i * 6667;
+    record.executing_us = 40000;
+    trace.records.push_back(record);
+  }
+  return trace;
+}
+
 std::vector<WorkerSnapshot> measured_world() {
   std::vector<WorkerSnapshot> workers(1);
   workers[0].pools.push_back(measured_pool());
@@ -182,7 +197,8 @@ TEST_CASE("show: the columns of pgweir's own commands") {
   CHECK(columns("SHOW LATENCY") ==
         "pool:s what:s count:q mean_us:q p50_us:q p90_us:q p99_us:q p999_us:q max_us:q since:s");
   const Bytes advice =
-      "pool:s size:i advice:i verdict:s confidence:s window:s in_short:s evidence:s missing:s";
+      "pool:s size:i minimum:i advice:i ceiling:i reserve:i warm:i verdict:s decided_by:s confidence:s "
+      "window:s in_short:s evidence:s missing:s";
   CHECK(columns("SHOW RECOMMENDATIONS") == advice);
   CHECK(columns("SHOW ADVICE") == advice);
 }
@@ -192,10 +208,13 @@ TEST_CASE("show: every value that is not text is a number, and no integer has a 
   workers[0].pools.push_back(measured_pool());
   workers[0].clients.emplace_back();
   workers[0].servers.emplace_back();
+  workers[0].servers.back().holder = HolderSnapshot{.idle_in_transaction = true, .query = "select $"};
   workers[0].pins.emplace_back();
   workers[0].statements.emplace_back();
   workers[0].pools[0].pin_costs[0].pins = 1;
   workers[0].pools[0].applications.emplace_back();
+  workers[0].pools[0].queries.push_back({.id = 7, .text = "select $", .use = {}});
+  workers[0].pools[0].trace = steady_trace();
   for (const Command& command : command_table()) {
     if (command.columns == nullptr) continue;
     CAPTURE(command.words);
@@ -206,8 +225,8 @@ TEST_CASE("show: every value that is not text is a number, and no integer has a 
         if (reply.only().oids[i] == type_oid::text || !values[i]) continue;
         CAPTURE(reply.only().names[i]);
         CAPTURE(*values[i]);
-        const bool fraction = reply.only().names[i] == "percent";
-        CHECK(values[i]->find_first_not_of(fraction ? "0123456789." : "0123456789") == std::string::npos);
+        const bool fraction = reply.only().oids[i] == type_oid::numeric;
+        CHECK(values[i]->find_first_not_of(fraction ? "-0123456789." : "0123456789") == std::string::npos);
         if (reply.only().oids[i] == type_oid::int4) CHECK(std::stoll(*values[i]) <= INT32_MAX);
       }
     }
@@ -523,6 +542,22 @@ TEST_CASE("measures of several workers are put together") {
   CHECK(row(concurrency, 6)[2] == "6");  // both may have had 3 in use
   const ConsoleReply advice = ask("SHOW RECOMMENDATIONS", workers);
   CHECK(advice.only().rows.size() == 1);
+}
+
+TEST_CASE("SHOW WHATIF replays what was recorded, at the present size, the advice and others") {
+  std::vector<WorkerSnapshot> workers = measured_world();
+  CHECK(ask("SHOW WHATIF", workers).only().rows.empty());
+  workers[0].pools[0].trace = steady_trace();
+  const ConsoleReply advice = ask("SHOW RECOMMENDATIONS", workers);
+  CHECK(std::stoi(advice.value("pool", "shop/alice", "advice")) > 5);
+  CHECK(advice.value("pool", "shop/alice", "decided_by") == "pool");
+  const ConsoleReply reply = ask("SHOW WHATIF shop/alice", workers);
+  CHECK(reply.only().rows.size() > 3);
+  CHECK(reply.value("size", "5", "note").starts_with("now"));
+  CHECK(reply.value("size", advice.value("pool", "shop/alice", "advice"), "note").find("advice") !=
+        Bytes::npos);
+  CHECK(std::stoll(reply.value("size", "5", "p99_wait_us")) > 1000000);
+  CHECK(reply.value("size", "7", "p99_wait_us") == "0");
 }
 
 TEST_CASE("SHOW RECOMMENDATIONS says when there is not enough data") {

@@ -184,6 +184,39 @@ TEST_CASE("arbiter: under a full database or user the other pools are asked as w
   CHECK(asked(orders, 0, shop, start + 1s, false, 1));
 }
 
+TEST_CASE("arbiter: a pool with as many slots is asked for an idle one only, unless the asker has none") {
+  Desk desk;
+  const SlotLimits limits{.pool = 10, .database = 5};
+  const auto even = [](const ArbiterOrders& orders) { return orders.recalls.at(0).even; };
+  desk.wanted(0, shop, 3, start, limits);
+  desk.wanted(1, shop_batch, 2, start, limits);
+  ArbiterOrders orders = desk.wanted(1, shop_batch, 1, start + 1s, limits);
+  CHECK(asked(orders, 0, shop, never, false, 1));
+  CHECK(even(orders));
+  desk.returned(1, shop_batch, 2);  // one of them comes back to fulfil the wish
+  desk.wanted(0, shop, 2, start + 2s, limits);
+  CHECK(desk.arbiter.granted(shop) == 4);
+  orders = desk.wanted(1, shop_batch, 1, start + 3s, limits);
+  CHECK(asked(orders, 0, shop, start + 3s, false, 1));
+  CHECK_FALSE(even(orders));
+
+  Desk single;
+  single.wanted(0, shop, 1, start, {.pool = 10, .database = 1});
+  orders = single.wanted(1, shop_batch, 1, start + 1s, {.pool = 10, .database = 1});
+  CHECK(asked(orders, 0, shop, start + 1s, false, 1));
+  CHECK(even(orders));
+}
+
+TEST_CASE("arbiter: a wish that is taken back leaves nothing behind") {
+  Desk desk;
+  const SlotLimits limits{.pool = 2, .database = 2};
+  desk.wanted(0, shop, 2, start, limits);
+  desk.wanted(0, shop_batch, 1, start, limits);
+  CHECK(desk.wanted(0, shop_batch, 0, never, limits).recalls.empty());
+  CHECK(desk.returned(0, shop, 1).grants.empty());
+  CHECK(desk.returned(0, shop, 1).recalls.empty());
+}
+
 TEST_CASE("arbiter: who cannot help alone is not asked for what its clients wait for") {
   Desk desk;
   const SlotLimits limits{.pool = 10, .reserve = 0, .database = 1, .user = 2};
@@ -501,6 +534,8 @@ class Walk {
         // Whether this one's slot is enough.
         if (database_full(wisher.first) && holder.first.database != wisher.first.database) continue;
         if (user_full(wisher.first) && holder.first.user != wisher.first.user) continue;
+        const int theirs = of_pool(holder.first), ours = of_pool(wisher.first);
+        if (theirs <= ours + 1 && ours > 0) since = never;
       }
       const auto asked = asked_.find(holder);
       REQUIRE(asked != asked_.end());

@@ -434,6 +434,74 @@ TEST_CASE("shard: new limits are told to the Arbiter and hold for idle servers t
   CHECK(idle.next_to_retire(start + 10s) == id(1));
 }
 
+TEST_CASE("shard: an idle server is checked for a client that waits, not for more than wait") {
+  Shard shard = with_idle(Limits{.size = 4, .check_delay = 30s}, 3);
+  CHECK_FALSE(shard.must_check(start + 29s));
+  CHECK(shard.must_check(start + 30s));
+  CHECK_FALSE(shard.next_to_check());
+  shard.wait(waiter(1));
+  CHECK(shard.next_to_check() == id(3));
+  CHECK_FALSE(shard.next_to_check());
+  CHECK(shard.busy() == 1);
+  CHECK(shard.dials_due(start + 30s, true) == 0);
+  // It has failed: the next one.
+  shard.checked();
+  shard.closed_busy();
+  CHECK(shard.next_to_check() == id(2));
+  shard.checked();
+  CHECK(shard.release(id(2), start, start + 30s)->client == id(1));
+  CHECK(shard.idle() == 1);
+  CHECK_FALSE(with_idle(Limits{.size = 4}, 1).must_check(start + 1000h));
+}
+
+TEST_CASE(
+    "shard: clients beyond max_queue are named from the end, those not for whom servers may still come") {
+  Shard shard = with_busy(Limits{.size = 3, .max_queue = 2, .part = 3}, 2);
+  for (std::uint32_t client = 1; client <= 3; ++client) shard.wait(waiter(client));
+  CHECK_FALSE(shard.next_beyond_queue());  // one more server may be opened
+  shard.wait(waiter(4));
+  CHECK(shard.next_beyond_queue()->client == id(4));
+  CHECK_FALSE(shard.next_beyond_queue());
+  shard.granted(1);
+  shard.dialing();
+  shard.dial_failed(start, true);
+  CHECK(shard.next_beyond_queue()->client == id(3));  // there will not
+  CHECK_FALSE(shard.next_beyond_queue());
+  CHECK(shard.waiting() == 2);
+  CHECK(shard.queue().front()->client == id(1));
+
+  Shard endless = with_busy(Limits{.size = 1, .part = 1}, 1);
+  for (std::uint32_t client = 1; client <= 1000; ++client) endless.wait(waiter(client));
+  CHECK_FALSE(endless.next_beyond_queue());
+}
+
+TEST_CASE(
+    "shard: a server is closed for another pool only when slots have settled, and has idled if they are "
+    "even") {
+  Shard shard = with_idle(Limits{.size = 4}, 2);
+  shard.settle(start);
+  CHECK_FALSE(shard.should_yield_server(start, false, start + Shard::settling - 1ns));
+  CHECK(shard.yield_due(false, start) == start + Shard::settling);
+  CHECK(shard.should_yield_server(start, false, start + Shard::settling));
+  CHECK(shard.yield_due(false, start + Shard::settling) == never);
+
+  CHECK(shard.acquire() == id(2));
+  CHECK(shard.acquire() == id(1));
+  const Instant late = start + 1s;
+  CHECK_FALSE(shard.should_yield_server(never, true, late));
+  CHECK_FALSE(shard.release(id(1), start, late));
+  CHECK_FALSE(shard.should_yield_server(never, true, late));
+  CHECK(shard.yield_due(true, late) == late + Shard::settling);
+  CHECK(shard.should_yield_server(never, true, late + Shard::settling));
+  CHECK(shard.take_oldest_idle() == id(1));
+  CHECK_FALSE(shard.take_oldest_idle());
+
+  shard.wait(waiter(1, late));
+  CHECK(shard.should_yield_server(late - 1ns, false, late));
+  CHECK_FALSE(shard.should_yield_server(late, false, late));
+  CHECK_FALSE(shard.should_yield_server(never, true, late));
+}
+
 // ---- a long random walk, beside a model ----
 
 namespace {
