@@ -18,8 +18,10 @@ struct ClientListening {
   struct Channel {
     // What the shared connection gets on it is the client's.
     bool active = false;
-    // The hand-over that goes on; as long, and before, what its server tells is the client's.
+    // The hand-over that goes on, to the token on both connections.
     std::uint64_t move = 0;
+    // Its server has given the token: nothing that any server tells is the client's.
+    bool left_server = false;
   };
   struct Held {
     std::string channel;
@@ -30,10 +32,9 @@ struct ClientListening {
     const auto found = channels.find(channel);
     return found != channels.end() && found->second.active;
   }
-  // Nothing that a server tells about it is the client's.
-  bool moved(Bytes channel) const {
+  bool left_server(Bytes channel) const {
     const auto found = channels.find(channel);
-    return found != channels.end() && found->second.active && found->second.move == 0;
+    return found != channels.end() && found->second.left_server;
   }
   void hold(Bytes channel, Bytes message) {
     held.push_back({std::string(channel), std::string(message)});

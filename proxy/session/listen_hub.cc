@@ -107,6 +107,9 @@ void ListenHub::passed(std::uint64_t move) {
   const auto found = moves_.find(move);
   if (found == moves_.end()) return;
   found->second.passed = true;
+  for (auto& [name, channel] : found->second.client->listening().channels) {
+    if (channel.move == move) channel.left_server = true;
+  }
   settle(move);
   ask();
 }

@@ -724,7 +724,7 @@ void ServerSession::notified(Bytes body) {
     return;
   }
   if (move_passed_) return;
-  if (client_->listens() && client_->listening().moved(notification->channel)) return;
+  if (client_->listens() && client_->listening().left_server(notification->channel)) return;
   Writer message;
   message.begin('A').bytes(body).end();
   client_->deliver_copy(message.view());
