@@ -159,7 +159,8 @@ void ListenHub::unsubscribe(ClientSession& client, const std::string& name) {
 void ListenHub::unlisten(ClientSession& client, const std::vector<ListenStatement>& statements,
                          const std::set<std::string>& kept) {
   std::vector<std::string> left;
-  for (const auto& [name, channel] : client.listening().channels) {
+  for (const auto& [channel_name, channel] : client.listening().channels) {
+    const std::string& name = channel_name;  // a lambda cannot capture the binding itself
     if (kept.contains(name) || (!channel.active && channel.move == 0)) continue;
     const bool over = std::any_of(statements.begin(), statements.end(), [&](const ListenStatement& it) {
       return it.kind == ListenStatement::Kind::unlisten_all || it.channel == name;
