@@ -33,7 +33,8 @@ constexpr std::size_t canonical_limit = 1000;
 
 const Framer::Types gathered = [] {
   Framer::Types types;
-  for (const char type : {'C', 'E', 'K', 'R', 'S', 'Z', 'v'}) types.set(static_cast<unsigned char>(type));
+  for (const char type : {'C', 'E', 'K', 'R', 'S', 'T', 'Z', 't', 'v'})
+    types.set(static_cast<unsigned char>(type));
   return types;
 }();
 // While the answer to a question of pgweir's is awaited.
@@ -248,7 +249,7 @@ void ServerSession::on_bytes(Bytes bytes) {
       serve(*piece);
       if (waiting != nullptr && waiting != client_) {
         waiting->resume();
-      } else if (waiting != nullptr && !statements_.end_awaited()) {
+      } else if (waiting != nullptr && !statements_.end_awaited() && !statements_.shape_awaited()) {
         client_waits_ = false;
         waiting->resume();
       }
@@ -294,6 +295,8 @@ void ServerSession::serve(const Piece& piece) {
     deliver_error(piece);
   if (piece.type == 'C')
     statements_.command_completed(piece.body.substr(0, piece.body.find('\0')), verdict_.sequence);
+  if (verdict_.request == Request::describe && (piece.type == 't' || piece.type == 'T' || piece.type == 'n'))
+    statements_.described(verdict_.sequence, piece.type, piece.body);
   statements_.settle(client_, {.front = ledger_.front_sequence(),
                                .completed = verdict_.completed ? verdict_.sequence : 0,
                                .failed = piece.type == 'E' ? verdict_.sequence : 0});
@@ -360,16 +363,31 @@ void ServerSession::deliver_error(const Piece& piece) {
   // What DDL in a transaction has made stale may be good again after a rollback.
   const bool renewed = ((stale && !in_transaction()) || is_lost_statement(fields.sqlstate, fields.routine)) &&
                        statements_.forget_used(stale);
-  if (renewed && replay_.heals(fields.sqlstate, fields.routine) && !in_transaction()) {
-    replay_.rewind();
-    ledger_.swallow_all();
-    return;
-  }
-  replay_.stop();
   Writer message;
   message.begin('E').bytes(piece.body).end();
+  if (renewed && !in_transaction()) {
+    switch (replay_.failed(fields.sqlstate, fields.routine)) {
+      case BatchReplay::Failure::heal:
+        ledger_.swallow_all();
+        return end_failed_run();
+      case BatchReplay::Failure::keep:
+        kept_error_ = message.take();
+        return;
+      case BatchReplay::Failure::tell:
+        break;
+    }
+  }
+  replay_.stop();
   client_->deliver_copy(message.view());
   totals().sent += message.view().size();
+}
+
+// A batch that has been flushed and not ended: its second run is without what failed.
+void ServerSession::end_failed_run() {
+  if (!replay_.flushed()) return;
+  Writer message;
+  write_sync(message);
+  send_own('S', message.view());
 }
 
 // The server has forgotten what failed: the same once more, with the statements prepared anew.
@@ -379,8 +397,20 @@ void ServerSession::replay() {
 }
 
 void ServerSession::record(char type, Bytes message) {
-  if (message.empty()) return replay_.stop();
-  replay_.record(type, message, ledger_.settled() && !in_transaction());
+  const bool kept = replay_.keeping();
+  if (message.empty()) {
+    replay_.stop();
+  } else {
+    replay_.record(type, message, ledger_.settled_for_client() && !in_transaction());
+  }
+  if (!kept || replay_.keeping()) return;
+  if (replay_.rewinding()) {
+    kept_error_.clear();
+    return end_failed_run();
+  }
+  client_->deliver_copy(kept_error_);
+  totals().sent += kept_error_.size();
+  kept_error_.clear();
 }
 
 void ServerSession::parameter_changed(Bytes body) {
@@ -622,12 +652,12 @@ void ServerSession::inspect() {
 }
 
 void ServerSession::inspected() {
-  const bool reset_all = session_.reset_all();
+  const SessionState::Resets resets = session_.take_resets();
   const auto found = session_.conclude(pool_.policies, *parameters_, pool_.login_user());
   pin_clock_.hold(session_.pins(), engine_.now(), pool_.pin_costs);
   if (!found) return;
   settings_ = engine_.parameters().intern(*found);
-  if (client_ != nullptr) client_->settings_found(settings_, reset_all);
+  if (client_ != nullptr) client_->settings_found(settings_, resets);
 }
 
 // Its client has left something that nobody else is to see.
@@ -659,6 +689,7 @@ std::uint64_t ServerSession::note(char type, Reply reply) {
 bool ServerSession::must_wait(Bytes bytes) {
   if (pool_.mode == PoolMode::session || !statements_.must_wait(*client_, bytes)) return false;
   client_waits_ = true;
+  if (statements_.shape_awaited()) statements_.flush();
   return true;
 }
 
@@ -670,7 +701,7 @@ void ServerSession::send(Bytes head, Bytes rest) {
 std::uint64_t ServerSession::forward(const Piece& piece) {
   std::uint64_t sequence = 0;
   if (piece.first && (!planted(Bug::drop_ledger_entry) || piece.type != 'E'))
-    sequence = note(piece.type, Reply::forward);
+    sequence = note(piece.type, replay_.rewinding() ? Reply::swallow : Reply::forward);
   if (piece.borrowed) {
     engine_.send_copy(*this, piece.raw);
   } else {
@@ -738,6 +769,7 @@ void ServerSession::unlink() {
   pin_clock_.hold({}, engine_.now(), pool_.pin_costs);
   statements_.unlinked();
   replay_.stop();
+  kept_error_.clear();
   own_ = Own::nothing;
   own_error_.reset();
   framer_.gather(&gathered);

@@ -128,6 +128,7 @@ class ServerSession final : public Connection {
   void serve(const Piece& piece);
   void deliver(const Piece& piece);
   void deliver_error(const Piece& piece);
+  void end_failed_run();
   void replay();
   bool end_preparing();
   void parameter_changed(Bytes body);
@@ -182,6 +183,7 @@ class ServerSession final : public Connection {
   SessionState session_;
   PinClock pin_clock_;
   BatchReplay replay_;
+  std::string kept_error_;  // of a batch that is not at its end, until it is clear whether that heals
 
   // What pgweir asks the server itself, up to the ledger entry `own_until_`.
   enum class Own : std::uint8_t { nothing, synchronise, inspect, clean, role };
