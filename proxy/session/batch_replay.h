@@ -31,6 +31,7 @@ class BatchReplay {
   // sent again. `keep`: the error, until record() has brought about one or the other.
   enum class Failure : std::uint8_t { tell, keep, heal };
   Failure failed(Bytes sqlstate, Bytes routine);
+  bool recording() const { return state_ == State::recording; }
   bool keeping() const { return state_ == State::keeping; }
   bool rewinding() const { return state_ == State::rewinding; }
   // The batch has no Sync yet: one has to be sent for it.

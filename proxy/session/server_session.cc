@@ -286,11 +286,19 @@ void ServerSession::serve(const Piece& piece) {
   // A message that began before the client came is not the client's. An error waits until it is there as a
   // whole.
   if (piece.first) {
-    delivering_ = verdict_.action == Verdict::Action::forward && client_ != nullptr && piece.type != 'E' &&
-                  replay_.tell(piece.type);
+    delivering_ = verdict_.action == Verdict::Action::forward && client_ != nullptr && piece.type != 'E';
+    keeping_ = delivering_ && piece.type == 't' && replay_.recording();
+    if (delivering_ && !keeping_ && !kept_description_.empty()) deliver_kept(kept_description_);
+    delivering_ = delivering_ && !keeping_ && replay_.tell(piece.type);
   }
   if (delivering_) deliver(piece);
   if (!piece.last) return;
+  if (keeping_) {
+    Writer message;
+    message.begin('t').bytes(piece.body).end();
+    kept_description_ = message.take();
+    keeping_ = false;
+  }
   if (piece.type == 'E' && verdict_.action == Verdict::Action::forward && client_ != nullptr)
     deliver_error(piece);
   if (piece.type == 'C')
@@ -355,6 +363,7 @@ void ServerSession::deliver_error(const Piece& piece) {
   const ErrorText* const error = statements_.instead(verdict_.sequence);
   if (error != nullptr && fields.severity == "ERROR") {
     replay_.stop();
+    deliver_kept(kept_description_);
     // PostgreSQL looks for the statement first.
     const bool missing = error->sqlstate == "26000";
     return client_->told_error(transaction_failed() && !missing ? aborted() : *error);
@@ -368,18 +377,28 @@ void ServerSession::deliver_error(const Piece& piece) {
   if (renewed && !in_transaction()) {
     switch (replay_.failed(fields.sqlstate, fields.routine)) {
       case BatchReplay::Failure::heal:
+        kept_description_.clear();
         ledger_.swallow_all();
         return end_failed_run();
       case BatchReplay::Failure::keep:
-        kept_error_ = message.take();
+        kept_error_ = std::exchange(kept_description_, {}) + message.take();
         return;
       case BatchReplay::Failure::tell:
         break;
     }
   }
   replay_.stop();
+  deliver_kept(kept_description_);
   client_->deliver_copy(message.view());
   totals().sent += message.view().size();
+}
+
+void ServerSession::deliver_kept(std::string& kept) {
+  if (kept.empty()) return;
+  replay_.stop();
+  client_->deliver_copy(kept);
+  totals().sent += kept.size();
+  kept.clear();
 }
 
 // A batch that has been flushed and not ended: its second run is without what failed.
@@ -408,9 +427,7 @@ void ServerSession::record(char type, Bytes message) {
     kept_error_.clear();
     return end_failed_run();
   }
-  client_->deliver_copy(kept_error_);
-  totals().sent += kept_error_.size();
-  kept_error_.clear();
+  deliver_kept(kept_error_);
 }
 
 void ServerSession::parameter_changed(Bytes body) {
@@ -770,6 +787,8 @@ void ServerSession::unlink() {
   statements_.unlinked();
   replay_.stop();
   kept_error_.clear();
+  kept_description_.clear();
+  keeping_ = false;
   own_ = Own::nothing;
   own_error_.reset();
   framer_.gather(&gathered);
