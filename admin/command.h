@@ -35,7 +35,9 @@ enum class SnapshotNeeds : std::uint8_t {
   measures,
   statements,
   pins,
-  applications
+  applications,
+  queries,
+  profiles,  // the measures, with traces and hosts
 };
 
 struct CommandCall {

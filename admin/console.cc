@@ -37,12 +37,16 @@ SnapshotParts parts_of(SnapshotNeeds needs) {
       return {.connections = true};
     case SnapshotNeeds::measures:
       return {.measures = true};
+    case SnapshotNeeds::profiles:
+      return {.measures = true, .queries = true, .traces = true};
     case SnapshotNeeds::statements:
       return {.statements = true};
     case SnapshotNeeds::pins:
       return {.pins = true};
     case SnapshotNeeds::applications:
       return {.applications = true};
+    case SnapshotNeeds::queries:
+      return {.queries = true};
   }
   return {};
 }

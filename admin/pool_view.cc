@@ -66,6 +66,7 @@ PoolSnapshot without_measure(const PoolSnapshot& pool) {
   copy.savings = pool.savings;
   copy.pin_costs = pool.pin_costs;
   copy.applications = pool.applications;
+  copy.queries = pool.queries;
   return copy;
 }
 
@@ -79,6 +80,7 @@ void add(PoolSnapshot& pool, const PoolSnapshot& other, MeasureDepth depth) {
   add(pool.savings, other.savings);
   add(pool.pin_costs, other.pin_costs);
   pool.applications.insert(pool.applications.end(), other.applications.begin(), other.applications.end());
+  pool.queries = merge_classes(std::move(pool.queries), other.queries, most_queries_listed);
   if (depth != MeasureDepth::none) merge(pool.measure, cut_measure(other.measure, depth));
 }
 

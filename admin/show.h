@@ -60,6 +60,10 @@ std::vector<ColumnInfo> latency_columns();
 CommandOutcome show_prepared_statements(CommandCall& call);
 std::vector<ColumnInfo> prepared_statements_columns();
 
+// show_queries.cc
+CommandOutcome show_queries(CommandCall& call);
+std::vector<ColumnInfo> queries_columns();
+
 // show_pins.cc
 CommandOutcome show_pins(CommandCall& call);
 std::vector<ColumnInfo> pins_columns();

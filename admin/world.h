@@ -1,13 +1,16 @@
 #pragma once
 // All that a console command may look at. Values and one settings object; lives for the call.
 
+#include <map>
 #include <string>
 #include <vector>
 
 #include "admin/settings.h"
 #include "admin/stats_history.h"
+#include "pool/route.h"
 #include "pool/snapshot.h"
 #include "pool/time.h"
+#include "pool/trace_store.h"
 
 namespace pgweir {
 
@@ -15,9 +18,10 @@ struct World {
   const Settings& settings;
   std::vector<WorkerSnapshot> workers{};  // as far as the plan of the query asks for them
   Instant now{};
-  Duration wall_offset{};                 // an Instant plus this is the time since 1970
-  Instant started{};                      // the process
-  const StatsHistory* history = nullptr;  // null: averages begin at `started`
+  Duration wall_offset{};                               // an Instant plus this is the time since 1970
+  Instant started{};                                    // the process
+  const StatsHistory* history = nullptr;                // null: averages begin at `started`
+  const std::map<Route, TraceStore>* traces = nullptr;  // of minutes that have passed
 };
 
 // "2026-03-01 10:04:05 UTC".

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "pool/host_meter.h"
+
 namespace pgweir {
 
 namespace {
@@ -91,8 +93,10 @@ LevelTimes Meter::Track::all(Instant now) const {
   return times;
 }
 
-Meter::Meter(Instant now)
-    : since_(now),
+Meter::Meter(Instant now, HostMeter* host)
+    : host_(host),
+      recorder_(now),
+      since_(now),
       held_(now),
       executing_(now),
       idle_in_transaction_(now),
@@ -128,8 +132,9 @@ void Meter::served(Use& use, WaitReason why, Instant now) {
   const bool was_queued = use.state == Use::State::queued;
   use.wait = was_queued ? std::max(now - use.arrived, Duration::zero()) : Duration::zero();
   if (was_queued) waiting_.gauge.add(-1, now);
+  use.opening = was_queued && why == WaitReason::opening;
   use.state = Use::State::linking;
-  use.served = now;
+  use.served = use.state_since = now;
   held_.gauge.add(1, now);
   virtual_.served(was_queued, use.wait, now);
   ++running_;
@@ -154,6 +159,7 @@ void Meter::abandoned(Use& use, GaveUp how, Instant now) {
   }
   abandoned_waits_.record(wait);
   ++now_.gave_up[static_cast<std::size_t>(how)];
+  recorder_.ended(use, TraceRecord::gave_up, now);
   needing(-1, now);
   use = Use{};
 }
@@ -174,16 +180,26 @@ void Meter::query_started(Use& use, Instant now) {
   }
   if (use.outstanding++ > 0) return;
   use.query_since = now;
+  if (host_ != nullptr) use.host_level = host_->begun(now);
   set_state(use, Use::State::executing, now);
 }
 
-void Meter::query_finished(Use& use, bool in_transaction, Instant now) {
-  if (use.outstanding == 0) return;
+Duration Meter::query_finished(Use& use, bool in_transaction, Instant now, std::uint64_t statement_class) {
+  if (use.outstanding == 0) return {};
   const Duration query = std::max(now - use.query_since, Duration::zero());
   queries_.record(query);
   ++totals_.query_count;
   totals_.query_time += query;
   executing_.gauge.completion();
+  if (query > use.longest_query) {
+    use.longest_query = query;
+    use.longest_class = statement_class;
+  }
+  // The next one of a pipeline begins as this one ends.
+  if (host_ != nullptr) {
+    host_->ended(statement_class, use.query_since, use.host_level, now);
+    if (use.outstanding > 1) use.host_level = host_->begun(now);
+  }
   use.query_since = now;
   --use.outstanding;
   if (!in_transaction) {
@@ -196,11 +212,15 @@ void Meter::query_finished(Use& use, bool in_transaction, Instant now) {
   use.in_transaction = in_transaction || use.outstanding > 0;
   if (use.outstanding == 0)
     set_state(use, in_transaction ? Use::State::idle_in_transaction : Use::State::other, now);
+  return query;
 }
 
 void Meter::released(Use& use, Instant now) {
   if (use.state < Use::State::linking) return;
+  const bool interrupted = use.state == Use::State::executing;
+  if (interrupted && host_ != nullptr) host_->ended(0, use.query_since, use.host_level, now);
   set_state(use, Use::State::other, now);
+  recorder_.ended(use, interrupted ? TraceRecord::failed : 0, now);
   const Duration holding = std::max(now - use.served, Duration::zero());
   held_.gauge.completion();
   held_.gauge.add(-1, now);
@@ -219,8 +239,15 @@ void Meter::released(Use& use, Instant now) {
 // The only place where a use enters or leaves the two states that gauges count.
 void Meter::set_state(Use& use, Use::State state, Instant now) {
   if (use.state == state) return;
-  if (use.state == Use::State::executing) executing_.gauge.add(-1, now);
-  if (use.state == Use::State::idle_in_transaction) idle_in_transaction_.gauge.add(-1, now);
+  const Duration span = now - std::exchange(use.state_since, now);
+  if (use.state == Use::State::executing) {
+    executing_.gauge.add(-1, now);
+    use.executing += span;
+  }
+  if (use.state == Use::State::idle_in_transaction) {
+    idle_in_transaction_.gauge.add(-1, now);
+    use.idle_in_transaction += span;
+  }
   use.state = state;
   if (state == Use::State::executing) executing_.gauge.add(1, now);
   if (state == Use::State::idle_in_transaction) idle_in_transaction_.gauge.add(1, now);
@@ -238,6 +265,15 @@ void Meter::needing(int by, Instant now) {
 Duration Meter::idle_until(Instant now) const {
   if (needing_ > 0 || now - idle_since_ < shortest_idle) return Duration::zero();
   return now - idle_since_;
+}
+
+TraceSegment Meter::trace(std::span<const Use* const> live, Instant now) const {
+  TraceSegment segment = recorder_.segment(live, now);
+  segment.pool_size = pool_size_;
+  segment.clients = clients_;
+  if (host_ != nullptr)
+    segment.host_executing = host_->samples(segment.start, segment.start + segment.length);
+  return segment;
 }
 
 Instant Meter::cut_due() const { return Instant(std::chrono::minutes(minute_of(now_.start) + 1)); }
@@ -276,6 +312,7 @@ void Meter::cut(Instant now) {
   }
   for (std::size_t i = 0; i < give_ups; ++i) gave_up_[i] += now_.gave_up[i];
 
+  recorder_.begin(now);
   now_waits_.clear();
   now_ = MinuteWindow{};
   now_.start = needing_since_ = idle_since_ = now;

@@ -17,28 +17,20 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "pool/histogram.h"
 #include "pool/levels.h"
 #include "pool/time.h"
+#include "pool/trace_recorder.h"
+#include "pool/use.h"
 #include "pool/virtual_demand.h"
 #include "pool/windows.h"
 
 namespace pgweir {
 
-// One client's use of a server. Plain; a new one says "needs nothing".
-struct Use {
-  enum class State : std::uint8_t { none, arrived, queued, linking, executing, idle_in_transaction, other };
-  State state = State::none;
-  bool in_transaction = false;
-  std::uint32_t outstanding = 0;  // queries without their ReadyForQuery
-  Instant arrived{};
-  Duration wait{};
-  Instant served{};
-  Instant transaction_since{};
-  Instant query_since{};
-};
+class HostMeter;
 
 // Counters since the start, as PgBouncer's SHOW STATS names them (its total_ columns). Times and the three
 // counts above them are the meter's; the session layer adds to the rest.
@@ -91,7 +83,8 @@ void merge(PoolMeasure& measure, const PoolMeasure& other);
 
 class Meter {
  public:
-  explicit Meter(Instant now);
+  // `host`: what the servers' host is measured with, may be null; outlives this.
+  explicit Meter(Instant now, HostMeter* host = nullptr);
   Meter(const Meter&) = delete;
   Meter& operator=(const Meter&) = delete;
 
@@ -108,8 +101,9 @@ class Meter {
   // The first message of a query, or of a batch that ends in Sync, goes to the server: once for each
   // ReadyForQuery that is to come.
   void query_started(Use& use, Instant now);
-  // ReadyForQuery. `in_transaction`: its status was not 'I'.
-  void query_finished(Use& use, bool in_transaction, Instant now);
+  // ReadyForQuery. `in_transaction`: its status was not 'I'; `statement_class` as in fingerprint.h, 0 when it
+  // is not known. How long the query took.
+  Duration query_finished(Use& use, bool in_transaction, Instant now, std::uint64_t statement_class = 0);
   // The server is free for others again, or gone; whatever was under way is over.
   void released(Use& use, Instant now);
 
@@ -120,7 +114,11 @@ class Meter {
   PoolTotals& totals() { return totals_; }
   const PoolTotals& totals() const { return totals_; }
 
-  // Windows end on whole minutes of the timeline: when `cut` is due.
+  // The trace of the present window, with the uses that have not ended; see TraceRecorder.
+  TraceSegment trace(std::span<const Use* const> live, Instant now) const;
+  const std::vector<std::uint64_t>& trace_classes() const { return recorder_.classes(); }
+
+  // Windows end on whole minutes of the timeline: when `cut` is due. The trace is to be taken before.
   Instant cut_due() const;
   void cut(Instant now);
 
@@ -142,6 +140,8 @@ class Meter {
   Duration idle_until(Instant now) const;
   Duration preview_lag() const;
 
+  HostMeter* host_;
+  TraceRecorder recorder_;
   Instant since_;
   PoolTotals totals_;
   std::uint64_t arrivals_ = 0, completions_ = 0;

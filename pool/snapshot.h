@@ -10,6 +10,8 @@
 #include "pool/ids.h"
 #include "pool/meter.h"
 #include "pool/pin_clock.h"
+#include "pool/profile.h"
+#include "pool/query_classes.h"
 #include "pool/session_use.h"
 #include "pool/state_kind.h"
 #include "pool/time.h"
@@ -31,6 +33,8 @@ struct SnapshotParts {
   bool statements = false;
   bool pins = false;
   bool applications = false;  // of the pools
+  bool queries = false;       // of the pools
+  bool traces = false;        // of the pools, and what their hosts showed
 
   void add(const SnapshotParts& other) {
     connections |= other.connections;
@@ -38,6 +42,8 @@ struct SnapshotParts {
     statements |= other.statements;
     pins |= other.pins;
     applications |= other.applications;
+    queries |= other.queries;
+    traces |= other.traces;
   }
   friend bool operator==(const SnapshotParts&, const SnapshotParts&) = default;
 };
@@ -73,6 +79,9 @@ struct ApplicationSnapshot {
   ApplicationUse use{};
 };
 
+// Of a pool so many are mailed and shown, those that took the most time.
+inline constexpr std::size_t most_queries_listed = 100;
+
 struct PoolSnapshot {
   std::string database;
   std::string user;
@@ -84,7 +93,17 @@ struct PoolSnapshot {
   PoolSavings savings;
   PinCosts pin_costs{};  // with those of the present pins so far
   std::vector<ApplicationSnapshot> applications;
+  std::vector<QueryClass> queries;  // at most most_queries_listed, and the rest
   PoolMeasure measure;
+  std::string host;    // a HostSnapshot's name
+  TraceSegment trace;  // of the present minute
+  std::vector<std::uint64_t> trace_classes;
+};
+
+// What a worker saw of a host.
+struct HostSnapshot {
+  std::string name;
+  SpeedEvidence evidence;
 };
 
 struct ClientSnapshot {
@@ -156,6 +175,7 @@ struct EventCount {
 struct WorkerSnapshot {
   WorkerId worker;
   std::vector<PoolSnapshot> pools;
+  std::vector<HostSnapshot> hosts;
   std::vector<ClientSnapshot> clients;
   std::vector<ServerSnapshot> servers;
   std::vector<PinSnapshot> pins;

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "protocol/bytes.h"
+#include "protocol/fingerprint.h"
 #include "protocol/keyed_hash.h"
 #include "protocol/sql_scanner.h"
 
@@ -33,12 +34,14 @@ class PreparedStatement {
   explicit PreparedStatement(Bytes parse_rest, std::uint64_t hash = 0)
       : parse_rest_(parse_rest),
         effects_(scan_sql(parse_rest.substr(0, parse_rest.find('\0')))),
+        statement_class_(pgweir::statement_class(parse_rest.substr(0, parse_rest.find('\0')))),
         hash_(hash) {}
 
   // What a Parse has behind the name: query, zero byte, parameter types.
   Bytes parse_rest() const { return parse_rest_; }
   Bytes query() const { return Bytes(parse_rest_).substr(0, parse_rest_.find('\0')); }
   const SqlEffects& effects() const { return effects_; }
+  std::uint64_t statement_class() const { return statement_class_; }
   // By the catalog's hash: equal in catalogs of the same key.
   std::uint64_t hash() const { return hash_; }
   // What it costs in memory, about.
@@ -49,6 +52,7 @@ class PreparedStatement {
  private:
   const std::string parse_rest_;
   const SqlEffects effects_;
+  const std::uint64_t statement_class_;
   const std::uint64_t hash_;
 };
 

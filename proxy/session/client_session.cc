@@ -164,7 +164,10 @@ void ClientSession::link(ServerSession& server) {
 void ClientSession::relay(const Piece& piece) {
   ServerSession& server = *server_;
   if (!piece.first || pool_->mode == PoolMode::session) {
-    if (piece.first) note_uses(piece);
+    if (piece.first) {
+      note_uses(piece);
+      note_query(piece);
+    }
     server.forward(piece);
     return;
   }
@@ -197,11 +200,26 @@ void ClientSession::note_uses(const Piece& piece) {
   if (piece.type == 'Q' || piece.type == 'P') uses_.note(uses_of(piece));
 }
 
+// In session mode, where statements keep their names: a Bind to one that was prepared earlier has no class.
+void ClientSession::note_query(const Piece& piece) {
+  if (!piece.last) return;
+  const Bytes body = piece.raw.substr(header_length);
+  if (piece.type == 'Q') {
+    if (const auto sql = read_query(body)) server_->runs(engine_.statement_classes().of(*sql), *sql);
+  } else if (piece.type == 'P') {
+    if (const auto head = read_parse_head(body)) {
+      const Bytes sql = head->rest.substr(0, head->rest.find('\0'));
+      server_->runs(engine_.statement_classes().of(sql), sql);
+    }
+  }
+}
+
 void ClientSession::relay_query(const Piece& piece) {
   ServerSession& server = *server_;
   SqlEffects effects;
   if (const auto sql = piece.last ? read_query(piece.raw.substr(header_length)) : std::nullopt) {
     effects = scan_sql(*sql);
+    server.runs(engine_.statement_classes().of(*sql), *sql);
     if (auto error = server.watch(effects, *sql)) return server.refuse_query(std::move(*error));
   } else {
     server.watch_everything();

@@ -80,6 +80,7 @@ class ClientSession final : public Connection {
   void left_queue() { place_ = WaitQueue::nowhere; }
   void take_server(ServerSession& server);
   Use& use() { return use_; }
+  const Use& use() const { return use_; }
   // Instead of a server: its pending request gets this error, and the client stays; during a login, FATAL.
   void fail_request(Refusal refusal, const ErrorText& error);
   // A cancel with its key has come.
@@ -134,6 +135,7 @@ class ClientSession final : public Connection {
   bool has_come(Bytes bytes) const;
   bool start(Bytes bytes);
   void relay(const Piece& piece);
+  void note_query(const Piece& piece);
   void relay_query(const Piece& piece);
   void note_uses(const Piece& piece);
   bool is_answered_here(Bytes bytes) const;

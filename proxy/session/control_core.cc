@@ -11,6 +11,9 @@
 
 namespace pgweir {
 
+// Traces cost up to 24 MiB for each; with more pools, those with the least load have none.
+constexpr std::size_t most_traced_pools = 32;
+
 class ControlEngine {
  public:
   ControlEngine(int workers, ControlHost& host, std::shared_ptr<const Settings> settings, Instant now,
@@ -117,6 +120,17 @@ class ControlEngine {
 
   void receive(KeysLearned& mail) { tell_all(mail); }
 
+  // ---- what is kept for advice ----
+
+  void receive(TraceMinute& mail) {
+    traces_[mail.route].add(std::move(mail.segment), mail.classes);
+    if (traces_.size() <= most_traced_pools) return;
+    const auto quietest = std::min_element(traces_.begin(), traces_.end(), [](const auto& a, const auto& b) {
+      return load_of(*a.second.segments().back()) < load_of(*b.second.segments().back());
+    });
+    traces_.erase(quietest);
+  }
+
   // ---- console ----
 
   void receive(ConsoleAsked& mail) {
@@ -149,7 +163,8 @@ class ControlEngine {
                       .now = now_,
                       .wall_offset = wall_offset_,
                       .started = started_,
-                      .history = &history_};
+                      .history = &history_,
+                      .traces = &traces_};
     ConsoleResult result = answer_console(question.asked->query, question.asked->rights, world);
     bool close = false;
     switch (result.action) {
@@ -187,6 +202,7 @@ class ControlEngine {
   std::uint64_t tickets_ = 0;
   std::map<std::uint64_t, Question> questions_;
   StatsHistory history_;
+  std::map<Route, TraceStore> traces_;
   Instant next_sample_;
   bool draining_ = false;
   int drained_workers_ = 0;

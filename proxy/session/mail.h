@@ -16,6 +16,7 @@
 #include "pool/route.h"
 #include "pool/snapshot.h"
 #include "pool/time.h"
+#include "pool/trace.h"
 #include "protocol/scram.h"
 #include "proxy/session/endpoint.h"
 
@@ -161,11 +162,19 @@ struct SnapshotCut {
   WorkerSnapshot snapshot;
 };
 
+// A minute of a pool has passed; what this worker's part of it was. Numbers of classes as in TraceRecorder.
+struct TraceMinute {
+  Route route;
+  TraceSegment segment;
+  std::vector<std::uint64_t> classes;
+};
+
 struct Drained {
   WorkerId worker;
 };
 
-using ControlMail = std::variant<SlotsWanted, SlotsReturned, SlotMoved, ClientSlotsWanted,
-                                 ClientSlotsReturned, ConsoleAsked, SnapshotCut, Drained, KeysLearned>;
+using ControlMail =
+    std::variant<SlotsWanted, SlotsReturned, SlotMoved, ClientSlotsWanted, ClientSlotsReturned, ConsoleAsked,
+                 SnapshotCut, TraceMinute, Drained, KeysLearned>;
 
 }  // namespace pgweir

@@ -9,6 +9,7 @@
 
 #include "pool/meter.h"
 #include "pool/pin_clock.h"
+#include "pool/query_classes.h"
 #include "pool/route.h"
 #include "pool/session_use.h"
 #include "pool/shard.h"
@@ -46,11 +47,14 @@ struct ServerTarget {
 };
 
 struct PoolEntry {
-  PoolEntry(Route its_route, Instant now) : route(std::move(its_route)), shard(Limits{}), meter(now) {}
+  PoolEntry(Route its_route, std::string its_host, HostMeter& host_meter, Instant now)
+      : route(std::move(its_route)), host(std::move(its_host)), shard(Limits{}), meter(now, &host_meter) {}
 
   const std::string& login_user() const { return target.user.empty() ? route.user : target.user; }
 
   Route route;
+  // What the host is called that its statements are measured with: that of the settings when the pool began.
+  const std::string host;
   Shard shard;
   Meter meter;
 
@@ -85,6 +89,7 @@ struct PoolEntry {
 
   PinCosts pin_costs{};          // of pins that have ended; begun ones are counted
   ApplicationUses applications;  // of session mode
+  QueryClasses queries;
 
   int clients = 0;       // logged in
   int canceling = 0;     // servers kept until a cancel is settled

@@ -482,7 +482,10 @@ void ServerSession::ready(char status) {
     replay_.ready();
   }
   ++request_;
-  pool_.meter.query_finished(use_, in_transaction(), engine_.now());
+  const std::uint64_t query_class = batches_.finished();
+  const Duration query = pool_.meter.query_finished(use_, in_transaction(), engine_.now(), query_class);
+  // A use waits once, before its first query.
+  if (client_ != nullptr) pool_.queries.record(query_class, query, std::exchange(first_wait_, {}));
   if (client_ != nullptr) client_->server_takes_more();
   if (client_ != nullptr && !running()) client_->answered();
   look_for_rest();
@@ -535,6 +538,7 @@ void ServerSession::look_for_rest() {
 void ServerSession::join(ClientSession& client, const Use& use) {
   client_ = &client;
   use_ = use;
+  first_wait_ = use.wait;
   state_ = ServerState::active;
   told_fatal_ = rolled_back_ = delivering_ = false;
   ++request_;
@@ -762,6 +766,7 @@ void ServerSession::start_query(char type) {
   if (!batch_open_) {
     requested_ = engine_.now();
     pool_.meter.query_started(use_, engine_.now());
+    batches_.begun();
   }
   batch_open_ = extended;
 }
@@ -793,6 +798,7 @@ void ServerSession::unlink() {
   own_error_.reset();
   framer_.gather(&gathered);
   batch_open_ = false;
+  batches_.clear();
   ++request_;
   engine_.set_reading(*this, true);
 }

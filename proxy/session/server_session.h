@@ -16,6 +16,7 @@
 #include "proxy/session/batch_replay.h"
 #include "proxy/session/connection.h"
 #include "proxy/session/pool_entry.h"
+#include "proxy/session/query_batches.h"
 #include "proxy/session/refusal.h"
 #include "proxy/session/session_state.h"
 #include "proxy/session/statement_link.h"
@@ -77,6 +78,9 @@ class ServerSession final : public Connection {
   void watch(StateKind kind) { session_.watch(kind, pool_.policies); }
   // It may set parameters whose names are among the values of this Bind.
   void watch_values(Bytes bind_body);
+  // What it is about to run, for SHOW QUERIES.
+  const Use& use() const { return use_; }
+  void runs(std::uint64_t statement, Bytes sql) { batches_.runs(statement, sql, batch_open_, pool_.queries); }
   // It runs something that cannot be read.
   void watch_everything();
   // Its client's BEGIN, which was answered already.
@@ -162,6 +166,8 @@ class ServerSession final : public Connection {
   std::optional<DialRound> round_;  // until it has logged in
   ServerState state_ = ServerState::login;
   Framer framer_;
+  QueryBatches batches_;
+  Duration first_wait_{};  // of the present link, until its first query has ended
   Ledger ledger_;
   Verdict verdict_;
   char transaction_ = 'I';

@@ -205,6 +205,7 @@ void StatementLink::bind(ClientSession& client, const Piece& piece) {
     return provoke(std::move(*refusal));
   if (statement->effects().has(SqlEffect::set) && piece.last) server_.watch_values(body_of(piece));
   ++statement->uses.executions;
+  server_.runs(statement->statement_class(), statement->query());
   clears_ = drops_all(statement->effects());
   std::uint64_t id = 0;
   if (head->statement.empty()) {

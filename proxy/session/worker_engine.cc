@@ -41,6 +41,12 @@ std::vector<Endpoint> hosts_of(const DatabaseSettings& database) {
   return hosts;
 }
 
+std::string name_of(const std::vector<Endpoint>& hosts) {
+  std::string name;
+  for (const Endpoint& host : hosts) name += (name.empty() ? "" : ",") + host.name();
+  return name;
+}
+
 ErrorText no_host(const DialRound& round, SessionAttrs wanted) {
   const std::string tried = round.tried() == 1 ? "the host cannot be used" : "none of the hosts can be used";
   std::string detail;
@@ -59,6 +65,7 @@ WorkerEngine::WorkerEngine(WorkerId id, int workers, Host& host, std::shared_ptr
       settings_(std::move(settings)),
       now_(now),
       statements_(hash_key(process_secret)),
+      statement_classes_(hash_key(process_secret)),
       credentials_(std::move(process_secret)) {}
 
 WorkerEngine::~WorkerEngine() {
@@ -375,10 +382,18 @@ void WorkerEngine::configure(PoolEntry& pool, const DatabaseSettings& database) 
   pool.failure_permanent = false;
 }
 
+HostMeter& WorkerEngine::host_meter(const std::string& host) {
+  std::unique_ptr<HostMeter>& meter = host_meters_[host];
+  if (!meter) meter = std::make_unique<HostMeter>(now_, workers_);
+  return *meter;
+}
+
 PoolEntry& WorkerEngine::pool_of(const Route& route, const DatabaseSettings& database) {
   std::unique_ptr<PoolEntry>& pool = pools_[route];
   if (!pool) {
-    pool = std::make_unique<PoolEntry>(route, now_);
+    std::string host = name_of(hosts_of(database));
+    HostMeter& meter = host_meter(host);
+    pool = std::make_unique<PoolEntry>(route, std::move(host), meter, now_);
     configure(*pool, database);
     pools_deadline_ = std::min(pools_deadline_, pool->meter.cut_due());
   }
@@ -402,7 +417,12 @@ ServerSession* WorkerEngine::acquire(ClientSession& client) {
   touch(pool);
   // A login that waits to learn something is not the workload's demand.
   const bool measured = client.login() == nullptr;
-  if (measured) pool.meter.arrived(client.use(), now_);
+  if (measured) {
+    pool.meter.arrived(client.use(), now_);
+    const ConnId id = client.id();
+    client.use().client =
+        (id.slot + id.generation * 0x9e3779b1u) * static_cast<std::uint32_t>(workers_) + id_.value;
+  }
   if (const auto server = pool.shard.acquire()) {
     if (measured) pool.meter.served(client.use(), WaitReason::none, now_);
     return static_cast<ServerSession*>(find(*server));
@@ -582,9 +602,30 @@ void WorkerEngine::service(PoolEntry& pool) {
   pool.meter.open_changed(shard.open(), now_);
   pool.meter.clients_changed(pool.clients);
   pool.meter.pool_size_changed(shard.limits().size);
-  if (now_ >= pool.meter.cut_due()) pool.meter.cut(now_);
+  if (now_ >= pool.meter.cut_due()) cut_minute(pool);
   pools_deadline_ = std::min({pools_deadline_, shard.next_deadline(now_, keep_min), pool.meter.cut_due()});
   if (is_useless(pool)) useless_.push_back(pool.route);
+}
+
+std::vector<const Use*> WorkerEngine::live_uses(const PoolEntry& pool) const {
+  std::vector<const Use*> live;
+  connections_.for_each([&](const Connection& connection) {
+    if (connection.role() == Connection::Role::client) {
+      const auto& client = static_cast<const ClientSession&>(connection);
+      if (client.pool() == &pool) live.push_back(&client.use());
+    } else if (connection.role() == Connection::Role::server) {
+      const auto& server = static_cast<const ServerSession&>(connection);
+      if (&server.pool() == &pool) live.push_back(&server.use());
+    }
+  });
+  return live;
+}
+
+void WorkerEngine::cut_minute(PoolEntry& pool) {
+  TraceSegment segment = pool.meter.trace(live_uses(pool), now_);
+  if (!segment.records.empty())
+    host_.post_control(TraceMinute{pool.route, std::move(segment), pool.meter.trace_classes()});
+  pool.meter.cut(now_);
 }
 
 // ---- mail ----
@@ -718,6 +759,9 @@ WorkerSnapshot WorkerEngine::snapshot(const SnapshotParts& parts) const {
     result.pools.push_back(std::move(snapshot));
   }
   if (parts.statements) add_statements(statements_, result);
+  if (parts.traces) {
+    for (const auto& [name, meter] : host_meters_) result.hosts.push_back({name, meter->evidence(now_)});
+  }
   return result;
 }
 
@@ -743,6 +787,12 @@ PoolSnapshot WorkerEngine::pool_snapshot(const PoolEntry& pool, const SnapshotPa
                       .parses_asked = totals.client_parse_count,
                       .parses_sent = totals.server_parse_count};
   if (parts.measures) snapshot.measure = pool.meter.measure(now_);
+  if (parts.traces) {
+    snapshot.host = pool.host;
+    snapshot.trace = pool.meter.trace(live_uses(pool), now_);
+    snapshot.trace_classes = pool.meter.trace_classes();
+  }
+  if (parts.queries) snapshot.queries = pool.queries.top(most_queries_listed);
   if (parts.applications) {
     for (const auto& [name, use] : pool.applications.named())
       snapshot.applications.push_back({.name = name, .use = use});

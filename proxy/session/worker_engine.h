@@ -11,6 +11,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "pool/host_meter.h"
+#include "protocol/statement_classes.h"
 #include "protocol/statements.h"
 #include "proxy/session/connection.h"
 #include "proxy/session/credentials.h"
@@ -42,6 +44,7 @@ class WorkerEngine {
   // The empty set.
   const SharedParameters& no_parameters() const { return no_parameters_; }
   StatementCatalog& statements() { return statements_; }
+  StatementClasses& statement_classes() { return statement_classes_; }
   // Unique in the process.
   std::uint64_t next_statement_id() {
     return ++statement_ids_ * static_cast<std::uint64_t>(workers_) + id_.value;
@@ -132,6 +135,9 @@ class WorkerEngine {
   void on_mail(ConsoleAnswered& mail);
   void on_mail(Drain& mail);
 
+  HostMeter& host_meter(const std::string& host);
+  std::vector<const Use*> live_uses(const PoolEntry& pool) const;
+  void cut_minute(PoolEntry& pool);
   PoolSnapshot pool_snapshot(const PoolEntry& pool, const SnapshotParts& parts) const;
   void configure(PoolEntry& pool, const DatabaseSettings& database);
   void hand_to_waiter(const Waiter& waiter, ServerSession& server);
@@ -154,7 +160,10 @@ class WorkerEngine {
   ChunkPool chunks_;
   ParameterCatalog parameters_;
   SharedParameters no_parameters_ = parameters_.intern(Parameters());
+  // By the name of the host; they stay as long as the process.
+  std::map<std::string, std::unique_ptr<HostMeter>> host_meters_;
   StatementCatalog statements_;
+  StatementClasses statement_classes_;
   std::uint64_t statement_ids_ = 0;
   Credentials credentials_;
 

@@ -1,14 +1,16 @@
 // SQL text: whatever it is, the scanner reads it, what it says holds together, and the fast path and the
-// recognisers agree with the lexer.
+// recognisers agree with the lexer; texts that look the same to the fast search are of the same class.
 
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <string>
 
+#include "protocol/fingerprint.h"
 #include "protocol/sql_commands.h"
 #include "protocol/sql_lexer.h"
 #include "protocol/sql_scanner.h"
+#include "protocol/statement_classes.h"
 
 namespace {
 
@@ -54,6 +56,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     expected.add(SqlEffect::set);
   }
   check(slow == expected);
+
+  static StatementClasses classes({1, 2});
+  const std::uint64_t statement = statement_class(sql);
+  check(classes.of(sql) == statement);
+  check(class_text(sql, 100).size() <= 100 + sizeof("…"));
 
   using Transaction = PlainTransaction;
   if (const auto transaction = plain_transaction(sql)) {

@@ -1,4 +1,4 @@
-// SHOW PREPARED_STATEMENTS, PINS, PIN_COSTS, READINESS and SAVINGS, with the real thing behind them.
+// SHOW PREPARED_STATEMENTS, QUERIES, PINS, PIN_COSTS, READINESS and SAVINGS, with the real thing behind them.
 
 #include <doctest/doctest.h>
 
@@ -65,6 +65,68 @@ TEST_CASE("SHOW PREPARED_STATEMENTS puts the names of all clients together") {
   CHECK(rows.value(later, "clients") == "1");
   CHECK_FALSE(
       pgweir.connect("dbname=pgweir user=monitor password=monitor").exec("SHOW PREPARED_STATEMENTS").ok());
+}
+
+TEST_CASE("SHOW QUERIES counts each kind of query, however it is sent") {
+  for (const std::string mode : {"transaction", "session"}) {
+    CAPTURE(mode);
+    PgweirSetup setup(shared_postgres());
+    setup.pool = "pool_mode = \"" + mode + "\"\n";
+    const PgweirProcess pgweir(setup);
+    PgConnection client = pgweir.connect();
+    for (const std::string id : {"1", "22", "-3"})
+      client.must("select oid from pg_class where oid = " + id + " or relname = 'secret'");
+    CHECK(client.exec_params("SELECT oid FROM pg_class WHERE oid = $1 OR relname = 'x'", {"5"}).ok());
+    client.must("select 1; select 'a', 'b'; select pg_sleep(0.02)");
+    CHECK_FALSE(client.exec("select 1 / 0").ok());
+    client.must("begin");
+    client.must("select count(*) from pg_class");
+    client.must("rollback");
+
+    const PgResult rows = pgweir.console_exec("SHOW QUERIES");
+    const int one = find_row(rows, {{"query", "select oid from pg_class where oid = $ or relname = $"}});
+    REQUIRE(one >= 0);
+    CHECK(rows.value(one, "calls") == "4");
+    CHECK(rows.value(one, "database") == "postgres");
+    // It took the most time, and so comes first.
+    CHECK(rows.value(0, "query") == "select $; select $; select pg_sleep($)");
+    CHECK(rows.value(0, "calls") == "1");
+    CHECK(std::stoi(rows.value(0, "max_us")) >= 20'000);
+    CHECK(std::stod(rows.value(0, "percent")) > 20);
+    CHECK(find_row(rows, {{"query", "select $ / $"}, {"calls", "1"}}) >= 0);
+    CHECK(find_row(rows, {{"query", "select count(*) from pg_class"}, {"calls", "1"}}) >= 0);
+    for (int row = 0; row < rows.rows(); ++row)
+      CHECK(rows.value(row, "query").find("secret") == std::string::npos);
+    // Values are not shown, so whoever watches may see it.
+    CHECK(pgweir.connect("dbname=pgweir user=monitor password=monitor").exec("SHOW QUERIES postgres").ok());
+  }
+}
+
+TEST_CASE("SHOW QUERIES tells prepared statements and pipelines apart, and how long they waited") {
+  PgweirSetup setup(shared_postgres());
+  setup.pool = "default_pool_size = 1\n";
+  const PgweirProcess pgweir(setup);
+  PgConnection one = pgweir.connect(), two = pgweir.connect();
+  prepare(one, "a", "select $1::text || 'a'");
+  prepare(two, "b", "select  $1::text || 'b'");
+  for (int i = 0; i < 3; ++i) {
+    CHECK(execute(one, "a", "x").ok());
+    CHECK(execute(two, "b", "x").ok());
+  }
+  // Both keep the one server busy in turn.
+  one.must("begin");
+  one.must("select 'taken'");
+  two.send("select count(*) from pg_type");
+  REQUIRE(waiting_clients(pgweir, 1));
+  one.must("commit");
+  CHECK(two.finish().ok());
+
+  const PgResult rows = pgweir.console_exec("SHOW QUERIES postgres");
+  CHECK(find_row(rows, {{"query", "select $::text || $"}, {"calls", "6"}}) >= 0);
+  const int waited = find_row(rows, {{"query", "select count(*) from pg_type"}, {"calls", "1"}});
+  REQUIRE(waited >= 0);
+  CHECK(rows.value(waited, "waited") == "1");
+  CHECK(std::stoi(rows.value(waited, "mean_wait_us")) > 0);
 }
 
 TEST_CASE("SHOW PINS names who keeps a server, and SHOW PIN_COSTS remembers it") {

@@ -97,9 +97,10 @@ TEST_CASE("console: the plan asks for what the statements read, and no more") {
     const ConsolePlan p = plan_console(query);
     return std::string(p.needs_snapshots ? "s" : "") + (p.parts.connections ? "c" : "") +
            (p.parts.measures ? "m" : "") + (p.parts.statements ? "t" : "") + (p.parts.pins ? "p" : "") +
-           (p.parts.applications ? "a" : "");
+           (p.parts.applications ? "a" : "") + (p.parts.queries ? "q" : "");
   };
   CHECK(plan("show version") == "");
+  CHECK(plan("show queries") == "sq");
   CHECK(plan("SHOW POOLS;") == "s");
   CHECK(plan("show clients") == "sc");
   CHECK(plan("/* x */ show STATS") == "sm");

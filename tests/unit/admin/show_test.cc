@@ -196,6 +196,7 @@ TEST_CASE("show: every value that is not text is a number, and no integer has a 
   workers[0].statements.emplace_back();
   workers[0].pools[0].pin_costs[0].pins = 1;
   workers[0].pools[0].applications.emplace_back();
+  workers[0].pools[0].queries.push_back({.id = 7, .text = "select $", .use = {}});
   for (const Command& command : command_table()) {
     if (command.columns == nullptr) continue;
     CAPTURE(command.words);

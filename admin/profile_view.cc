@@ -1,0 +1,100 @@
+#include "admin/profile_view.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "admin/pool_view.h"
+#include "pool/host_meter.h"
+
+namespace pgweir {
+namespace {
+
+// What is kept of the pool, and the present minute.
+TraceStore traces_of(const Route& route, const World& world) {
+  TraceStore traces;
+  if (world.traces != nullptr) {
+    if (const auto found = world.traces->find(route); found != world.traces->end()) traces = found->second;
+  }
+  for (const WorkerSnapshot& worker : world.workers) {
+    for (const PoolSnapshot& pool : worker.pools) {
+      const bool its = pool.database == route.database && pool.user == route.user;
+      if (its && !pool.trace.records.empty()) traces.add(pool.trace, pool.trace_classes);
+    }
+  }
+  return traces;
+}
+
+std::string host_of(const Route& route, const World& world) {
+  for (const WorkerSnapshot& worker : world.workers) {
+    for (const PoolSnapshot& pool : worker.pools)
+      if (pool.database == route.database && pool.user == route.user) return pool.host;
+  }
+  return {};
+}
+
+std::optional<int> smaller(std::optional<int> a, int b) {
+  if (b == 0) return a;  // no limit
+  return a ? std::min(*a, b) : b;
+}
+
+}  // namespace
+
+std::vector<PoolProfile> pool_profiles(std::span<const PoolSnapshot> pools, const World& world) {
+  std::vector<PoolProfile> profiles;
+  const PoolSettings& defaults = world.settings.pool;
+  for (const PoolSnapshot& pool : pools) {
+    const Route route{pool.database, pool.user};
+    const TraceStore traces = traces_of(route, world);
+    PoolProfile profile;
+    profile.pool = pool_name(pool);
+    profile.host = host_of(route, world);
+    profile.now = world.now;
+    profile.wall_offset = world.wall_offset;
+    profile.pool_size = pool.pool_size;
+    profile.reserve_pool_size = pool.reserve_pool_size;
+    const DatabaseSettings* const database = world.settings.find_database(pool.database);
+    const UserSettings* const user = world.settings.find_user(pool.user);
+    profile.min_pool_size = defaults.min_pool_size;
+    int of_database = defaults.max_db_connections, of_user = defaults.max_user_connections;
+    if (database != nullptr) {
+      profile.min_pool_size = database->min_pool_size.value_or(profile.min_pool_size);
+      of_database = database->max_db_connections.value_or(of_database);
+    }
+    if (user != nullptr) of_user = user->max_user_connections.value_or(of_user);
+    profile.limit = smaller(smaller({}, of_database), of_user);
+    profile.target_wait = world.settings.advice.target_wait;
+    profile.connected_clients = clients_of(pool.counts);
+    profile.measure = pool.measure;
+    profile.traces = traces.segments();
+    for (const std::uint64_t id : traces.classes()) {
+      const auto known = std::find_if(pool.queries.begin(), pool.queries.end(),
+                                      [&](const QueryClass& it) { return id != 0 && it.id == id; });
+      profile.classes.push_back({id, known == pool.queries.end() ? std::string() : known->text});
+    }
+    profiles.push_back(std::move(profile));
+  }
+  return profiles;
+}
+
+std::vector<HostProfile> host_profiles(const World& world) {
+  std::map<std::string, HostProfile> hosts;
+  for (const WorkerSnapshot& worker : world.workers) {
+    for (const HostSnapshot& host : worker.hosts) {
+      const auto [it, fresh] = hosts.try_emplace(host.name);
+      HostProfile& profile = it->second;
+      profile.name = host.name;
+      if (fresh) {
+        profile.evidence.push_back(host.evidence);
+      } else {
+        merge(profile.evidence.back(), host.evidence);
+      }
+    }
+  }
+  std::vector<HostProfile> profiles;
+  for (auto& [name, profile] : hosts) profiles.push_back(std::move(profile));
+  return profiles;
+}
+
+}  // namespace pgweir
