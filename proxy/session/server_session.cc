@@ -499,7 +499,9 @@ void ServerSession::look_for_rest() {
   if (client_ != nullptr) {
     if ((in_transaction() && !planted(Bug::release_too_early)) || !client_->at_boundary()) return;
     if (statements_.holds_server()) return;
-    if (session_.due() && cancels_ > 0) return;  // the cancel might hit the question
+    // The cancel might hit the question. What was reset has another value here than for the client.
+    reset_waits_ = session_.due() && cancels_ > 0 && session_.has_resets();
+    if (session_.due() && cancels_ > 0) return;
     if (session_.due()) return inspect();
     if (role_doubted_) return ask_role();
     const bool pinned = session_.pins().any() && !planted(Bug::release_pinned);
@@ -793,7 +795,7 @@ void ServerSession::unlink() {
   replay_.stop();
   kept_error_.clear();
   kept_description_.clear();
-  keeping_ = false;
+  keeping_ = reset_waits_ = false;
   own_ = Own::nothing;
   own_error_.reset();
   framer_.gather(&gathered);

@@ -90,7 +90,9 @@ class ServerSession final : public Connection {
   // Nothing of the client's is to be sent now: what was sent last is being undone, to be done once more, or
   // it is being found out what the client has left in the session, or what the server has become.
   bool repeats() const { return replay_.repeating(); }
-  bool holds_client() const { return replay_.rewinding() || own_ == Own::inspect || own_ == Own::role; }
+  bool holds_client() const {
+    return replay_.rewinding() || reset_waits_ || own_ == Own::inspect || own_ == Own::role;
+  }
   // The client's next message, at the front of `bytes`, has to wait for answers; then the client is resumed.
   bool must_wait(Bytes bytes);
   // Refuses a Query of the client in its place in the order.
@@ -175,6 +177,7 @@ class ServerSession final : public Connection {
   bool in_message_ = false;     // part of a message has come, and not yet its end
   bool delivering_ = false;     // the present message goes to the client
   bool keeping_ = false;        // the present message is kept back
+  bool reset_waits_ = false;    // until it can be asked what its client has reset
   bool told_fatal_ = false;     // the client has been sent the server's own last words
   bool rolled_back_ = false;    // the rollback after an abandonment has been sent
   bool batch_open_ = false;     // extended messages have been sent, and no Sync behind them
