@@ -214,7 +214,7 @@ void StatementLink::bind(ClientSession& client, const Piece& piece) {
   } else {
     id = ensure(statement);
     // Whether the client or this server is behind the times shows when it is prepared anew.
-    if (id != 0 && told.any() && is_stale(*statement, id, told, false)) {
+    if (id != 0 && told.any() && !server_.ledger().uncertain() && is_stale(*statement, id, told, false)) {
       forget(*statement);
       id = ensure(statement);
     }
@@ -224,7 +224,8 @@ void StatementLink::bind(ClientSession& client, const Piece& piece) {
     }
   }
   bool doubted = false;
-  if (told.any()) {
+  // What cannot be told any more is what PostgreSQL makes of it.
+  if (told.any() && !server_.ledger().uncertain()) {
     const StatementShape* const here = shape_here(*statement, id);
     doubted = here == nullptr || !here->covers(told);
     if (doubted) ask_shape(statement, id);
@@ -236,10 +237,10 @@ void StatementLink::bind(ClientSession& client, const Piece& piece) {
   bound_.statement = statement;
   bound_.id = id;
   bound_.told = told;
-  bound_.doubted = doubted;
+  bound_.doubted = doubted && sequence != 0;
   bound_.described = false;
   // Formats for columns that are not there any more are refused in other words.
-  if (doubted) {
+  if (bound_.doubted) {
     changes_.push_back({.sequence = sequence,
                         .kind = Kind::bind,
                         .statement = statement,
@@ -384,7 +385,8 @@ void StatementLink::close(ClientSession& client, const Piece& piece) {
 }
 
 void StatementLink::execute(ClientSession& client, const Piece& piece) {
-  if (bound_.doubted && !server_.ledger().skipping() && runs_doubted(body_of(piece)) &&
+  const bool certain = !server_.ledger().skipping() && !server_.ledger().uncertain();
+  if (bound_.doubted && certain && runs_doubted(body_of(piece)) &&
       is_stale(*bound_.statement, bound_.id, bound_.told, bound_.described)) {
     engine_.statements().retire(*bound_.statement);
     return provoke(stale_plan());
