@@ -344,7 +344,8 @@ void ClientSession::local(const Piece& piece) {
     if (bind) name = bind->statement;
     if (target && target->kind == 'S') name = target->name;
     const bool missing = name && !statements_.find(*name);
-    engine_.send_copy(*this, error_response("ERROR", missing ? missing_statement(*name) : aborted()));
+    engine_.send_copy(*this,
+                      error_response("ERROR", missing ? missing_statement(*name, piece.type) : aborted()));
     discard_ = piece.type == 'Q' || piece.type == 'F' ? Discard::message : Discard::until_sync;
     if (piece.type == 'Q') drop_unnamed();
     if (discard_ == Discard::message) discard(piece);
@@ -519,14 +520,15 @@ void ClientSession::told_error(const ErrorText& error) {
   engine_.send_copy(*this, error_response("ERROR", error));
 }
 
-void ClientSession::settings_found(const SharedParameters& found, bool reset_all) {
+void ClientSession::settings_found(const SharedParameters& found, const SessionState::Resets& resets) {
   settings_ = found;
   // What the startup packet asked for and is not set any more has been reset, which means: to that.
   for (const auto& [name, value] : startup_settings_->values()) {
     if (settings_->find(name) == nullptr) settings_ = engine_.parameters().with(settings_, name, value);
   }
-  if (!reset_all || startup_parameters_ == nullptr) return;
+  if ((!resets.all && resets.names.empty()) || startup_parameters_ == nullptr) return;
   for (const auto& [name, value] : difference(*startup_parameters_, *parameters_)) {
+    if (!resets.has(name)) continue;
     const std::string* const at_login = pool_->welcome ? pool_->welcome->find(name) : nullptr;
     if (at_login != nullptr && *at_login == *parameters_->find(name)) parameter_corrected(name, value);
   }
