@@ -234,6 +234,18 @@ std::vector<Setting> make_table() {
       integer("pool", "max_client_prepared_memory", 16'777'216, {1024, 1'073'741'824}, "bytes",
               field<&S::pool, &P::max_client_prepared_memory>(),
               "How large the prepared statements of a client may be together."),
+      integer("pool", "max_client_channels", 1000, {1, 100'000}, "channels",
+              field<&S::pool, &P::max_client_channels>(),
+              "On how many channels a client of transaction mode may LISTEN without keeping its server; with "
+              "more it keeps it."),
+      integer("pool", "max_pool_channels", 10'000, {1, 1'000'000}, "channels",
+              field<&S::pool, &P::max_pool_channels>(),
+              "On how many channels the shared connection of a pool listens; for more, clients keep their "
+              "servers. Each worker has such a connection of its own."),
+      integer("pool", "max_client_notify_memory", 1'048'576, {16'384, 1'073'741'824}, "bytes",
+              field<&S::pool, &P::max_client_notify_memory>(),
+              "How many bytes of notifications may wait for a client that is in a transaction or does not "
+              "read. A client with more is disconnected, since notifications are not lost in silence."),
       text("pool", "server_reset_query", "DISCARD ALL", "nothing is sent", longest_text,
            field<&S::pool, &P::server_reset_query>(), "Cleans a server of session mode behind its client."),
       text("pool", "server_check_query", "<empty>", "no check", longest_text,

@@ -15,7 +15,7 @@ namespace pgweir {
 
 class Connection {
  public:
-  enum class Role : std::uint8_t { client, server, canceler };
+  enum class Role : std::uint8_t { client, server, canceler, listener };
 
   explicit Connection(Role role) : role_(role) {}
   virtual ~Connection() = default;

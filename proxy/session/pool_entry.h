@@ -49,9 +49,11 @@ struct ServerTarget {
   }
 };
 
+class ListenHub;
+
 struct PoolEntry {
-  PoolEntry(Route its_route, std::string its_host, HostMeter& host_meter, Instant now)
-      : route(std::move(its_route)), host(std::move(its_host)), shard(Limits{}), meter(now, &host_meter) {}
+  PoolEntry(Route its_route, std::string its_host, HostMeter& host_meter, Instant now);
+  ~PoolEntry();
 
   const std::string& login_user() const { return target.user.empty() ? route.user : target.user; }
 
@@ -104,6 +106,8 @@ struct PoolEntry {
   PinCosts pin_costs{};          // of pins that have ended; begun ones are counted
   ApplicationUses applications;  // of session mode
   QueryClasses queries;
+
+  std::unique_ptr<ListenHub> listens;  // since a client has LISTENed
 
   int clients = 0;       // logged in
   int canceling = 0;     // servers kept until a cancel is settled

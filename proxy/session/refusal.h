@@ -36,6 +36,7 @@ enum class Refusal : std::uint8_t {
   parameter_refused,
   state_refused,
   too_many_statements,
+  notify_overflow,
   transaction_refused,
   not_supported,
   shutting_down,
@@ -97,6 +98,8 @@ inline constexpr std::array refusals{
                "The setting session_state refuses what the statement would leave in the session."},
     RefusalRow{Refusal::too_many_statements, "53400", "too_many_statements",
                "max_client_prepared_statements or max_client_prepared_memory is reached."},
+    RefusalRow{Refusal::notify_overflow, "53400", "notify_overflow",
+               "More notifications wait for the client than max_client_notify_memory allows."},
     RefusalRow{Refusal::transaction_refused, "0A000", "transaction_refused",
                "A transaction block in statement mode."},
     RefusalRow{Refusal::not_supported, "0A000", "not_supported", "pgweir does not do this."},
@@ -128,6 +131,8 @@ enum class CloseReason : std::uint8_t {
   state_unknown,
   check_failed,
   client_left,
+  listener_lost,
+  listener_idle,
 };
 
 struct CloseReasonRow {
@@ -175,6 +180,10 @@ inline constexpr std::array close_reasons{
                    "server_check_query or server_reset_query failed, or was not answered."},
     CloseReasonRow{CloseReason::client_left, "client_left",
                    "It was opened for a replication connection, which is over."},
+    CloseReasonRow{CloseReason::listener_lost, "listener_lost",
+                   "The shared listening connection of a pool broke; notifications may be missing."},
+    CloseReasonRow{CloseReason::listener_idle, "listener_idle",
+                   "No client of the pool listens any more on its shared listening connection."},
 };
 
 constexpr const CloseReasonRow& row(CloseReason reason) {

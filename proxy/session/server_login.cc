@@ -7,6 +7,7 @@
 #include "protocol/frontend.h"
 #include "protocol/startup.h"
 #include "proxy/session/refusal.h"
+#include "proxy/session/server_connection.h"
 #include "proxy/session/server_session.h"
 #include "proxy/session/worker_engine.h"
 
@@ -25,6 +26,7 @@ void ServerLogin::start() {
   StartupMessage startup;
   startup.user = pool.login_user();
   startup.database = pool.target.dbname.empty() ? pool.route.database : pool.target.dbname;
+  startup.parameters = startup_parameters_;
   if (pool.replication) {
     startup.replication = pool.replication->replication;
     startup.options = pool.replication->options;

@@ -5,6 +5,8 @@
 
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "protocol/parameters.h"
 #include "protocol/scram.h"
@@ -13,12 +15,14 @@
 
 namespace pgweir {
 
-class ServerSession;
+class ServerConnection;
 class WorkerEngine;
 
 class ServerLogin {
  public:
-  ServerLogin(WorkerEngine& engine, ServerSession& server) : engine_(engine), server_(server) {}
+  // `parameters` go into the StartupMessage.
+  ServerLogin(WorkerEngine& engine, ServerConnection& server, std::vector<Parameters::Value> parameters = {})
+      : engine_(engine), server_(server), startup_parameters_(std::move(parameters)) {}
 
   // The connection is up.
   void start();
@@ -39,7 +43,8 @@ class ServerLogin {
   void fail(std::string message, std::string hint = {});
 
   WorkerEngine& engine_;
-  ServerSession& server_;
+  ServerConnection& server_;
+  std::vector<Parameters::Value> startup_parameters_;
   bool started_ = false, authenticated_ = false, waiting_for_key_ = false, role_asked_ = false;
   ServerRole role_ = ServerRole::unknown;
   Parameters parameters_;

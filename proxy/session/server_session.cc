@@ -9,6 +9,7 @@
 #include "protocol/message.h"
 #include "proxy/session/canceler.h"
 #include "proxy/session/client_session.h"
+#include "proxy/session/listen_hub.h"
 #include "proxy/session/plant.h"
 #include "proxy/session/server_login.h"
 #include "proxy/session/worker_engine.h"
@@ -36,7 +37,7 @@ constexpr std::size_t canonical_limit = 1000;
 
 const Framer::Types gathered = [] {
   Framer::Types types;
-  for (const char type : {'C', 'E', 'K', 'R', 'S', 'T', 'Z', 't', 'v'})
+  for (const char type : {'A', 'C', 'E', 'K', 'R', 'S', 'T', 'Z', 't', 'v'})
     types.set(static_cast<unsigned char>(type));
   return types;
 }();
@@ -92,9 +93,8 @@ std::string error_response(Bytes severity, const ErrorText& error) {
 }
 
 ServerSession::ServerSession(WorkerEngine& engine, PoolEntry& pool, DialRound round)
-    : Connection(Role::server),
+    : ServerConnection(Role::server, pool),
       engine_(engine),
-      pool_(pool),
       target_version_(pool.target_version),
       endpoint_(round.host()),
       round_(std::move(round)),
@@ -106,9 +106,8 @@ ServerSession::ServerSession(WorkerEngine& engine, PoolEntry& pool, DialRound ro
 }
 
 ServerSession::ServerSession(WorkerEngine& engine, PoolEntry& pool, const AdoptServer& mail)
-    : Connection(Role::server),
+    : ServerConnection(Role::server, pool),
       engine_(engine),
-      pool_(pool),
       target_version_(mail.target == pool.target.key() ? pool.target_version : no_target),
       endpoint_(mail.endpoint),
       state_(ServerState::active),
@@ -291,10 +290,14 @@ void ServerSession::serve(const Piece& piece) {
   }
   if (piece.first && client_ != nullptr && (verdict_.completed || piece.type == 'E'))
     client_->server_takes_more();
+  const bool ends = piece.type == 'Z' && verdict_.ready;
+  if (ends && piece.first && piece.last && verdict_.action == Verdict::Action::forward)
+    transaction_over(piece.body.empty() ? '?' : piece.body[0]);
   // A message that began before the client came is not the client's. An error waits until it is there as a
-  // whole.
+  // whole, and so does a notification.
   if (piece.first) {
-    delivering_ = verdict_.action == Verdict::Action::forward && client_ != nullptr && piece.type != 'E';
+    delivering_ = verdict_.action == Verdict::Action::forward && client_ != nullptr && piece.type != 'E' &&
+                  piece.type != 'A';
     keeping_ = delivering_ && piece.type == 't' && replay_.recording();
     if (delivering_ && !keeping_ && !kept_description_.empty()) deliver_kept(kept_description_);
     delivering_ = delivering_ && !keeping_ && replay_.tell(piece.type);
@@ -309,8 +312,11 @@ void ServerSession::serve(const Piece& piece) {
   }
   if (piece.type == 'E' && verdict_.action == Verdict::Action::forward && client_ != nullptr)
     deliver_error(piece);
-  if (piece.type == 'C')
-    statements_.command_completed(piece.body.substr(0, piece.body.find('\0')), verdict_.sequence);
+  if (piece.type == 'C') {
+    const Bytes tag = piece.body.substr(0, piece.body.find('\0'));
+    statements_.command_completed(tag, verdict_.sequence);
+    if (verdict_.action == Verdict::Action::forward) unlisten_log_.completed(tag, verdict_.sequence);
+  }
   if (verdict_.request == Request::describe && (piece.type == 't' || piece.type == 'T' || piece.type == 'n'))
     statements_.described(verdict_.sequence, piece.type, piece.body);
   statements_.settle(client_, {.front = ledger_.front_sequence(),
@@ -327,8 +333,10 @@ void ServerSession::serve(const Piece& piece) {
     case 'S':
       parameter_changed(piece.body);
       return look_for_rest();
-    case 'N':
     case 'A':
+      notified(piece.body);
+      return look_for_rest();
+    case 'N':
       return look_for_rest();
     case 'G':
     case 'W':
@@ -471,6 +479,7 @@ void ServerSession::error_reported(Bytes body) {
   const bool own = own_ != Own::nothing && verdict_.sequence <= own_until_;
   const bool expected = fails_on_purpose_ && fields.sqlstate == "3B001";
   if (own && verdict_.action == Verdict::Action::swallow && !expected) own_error_ = error_text(body);
+  if (verdict_.action == Verdict::Action::forward) unlisten_log_.failed(verdict_.sequence, in_transaction());
   // read_only_sql_transaction: where the client has not asked for that, the server has changed.
   const SessionAttrs wanted = pool_.hosts.wanted();
   if (fields.sqlstate == "25006" && (wanted == SessionAttrs::primary || wanted == SessionAttrs::read_write))
@@ -492,6 +501,7 @@ void ServerSession::ready(char status) {
   transaction_ = status;
   if (own_ != Own::nothing && verdict_.action == Verdict::Action::swallow && verdict_.sequence <= own_until_)
     return own_answered();
+  transaction_over(status);
   if (replay_.rewinding() && client_ != nullptr && !running()) {
     if (!in_transaction()) return replay();
     replay_.stop();
@@ -534,8 +544,12 @@ void ServerSession::look_for_rest() {
     if (session_.due() && cancels_ > 0) return;
     if (session_.due()) return inspect();
     if (role_doubted_) return ask_role();
+    if (session_.pins().has(StateKind::listen) && listen_taken_ && cancels_ == 0 &&
+        pool_.listens->ready(*client_))
+      return move_listening();
     const bool pinned = session_.pins().any() && !planted(Bug::release_pinned);
-    if (pinned || (pool_.mode == PoolMode::session && client_->login() == nullptr)) return;
+    if (pinned || (pool_.mode == PoolMode::session && client_->login() == nullptr))
+      return client_->flush_notifications();
     ClientSession& client = *client_;
     unlink();
     pool_.meter.released(use_, engine_.now());
@@ -652,6 +666,9 @@ void ServerSession::own_answered() {
     case Own::check:
       check_over();
       break;
+    case Own::move:
+      listening_moved();
+      break;
     case Own::nothing:
       break;
   }
@@ -659,7 +676,8 @@ void ServerSession::own_answered() {
   if (std::exchange(cancel_later_, false)) cancel_running();
   if (client != nullptr && !running()) client->answered();
   look_for_rest();
-  if ((done != Own::inspect && done != Own::role && done != Own::roll_back) || client == nullptr) return;
+  const bool held = done == Own::inspect || done == Own::role || done == Own::roll_back || done == Own::move;
+  if (!held || client == nullptr) return;
   // What came meanwhile has waited for this.
   const bool same = client->parameters() == parameters_ && client->settings() == settings_;
   if (client == client_ && !same) synchronise(*client);
@@ -674,6 +692,7 @@ void ServerSession::own_failed(const ErrorText& error) {
         return client_->refuse(Refusal::parameter_refused, error);
       return condemn(CloseReason::parameter_refused, error);
     case Own::inspect:
+    case Own::move:
       return condemn(CloseReason::state_unknown, error);
     case Own::clean:
     case Own::role:
@@ -720,10 +739,99 @@ void ServerSession::inspect() {
 void ServerSession::inspected() {
   const SessionState::Resets resets = session_.take_resets();
   const auto found = session_.conclude(pool_.policies, *parameters_, pool_.login_user());
-  pin_clock_.hold(session_.pins(), engine_.now(), pool_.pin_costs);
+  listening_found();
+  note_pins();
   if (!found) return;
   settings_ = engine_.parameters().intern(*found);
   if (client_ != nullptr) client_->settings_found(settings_, resets);
+}
+
+// ---- notifications ----
+
+bool ServerSession::tracks_listen() const {
+  return pool_.policies[static_cast<std::size_t>(StateKind::listen)] == StatePolicy::track &&
+         pool_.mode != PoolMode::session;
+}
+
+// What the shared connection listens to for the client comes from there.
+void ServerSession::notified(Bytes body) {
+  if (client_ == nullptr) return;
+  const auto notification = read_notification_response(body);
+  if (!notification) {
+    return condemn(
+        CloseReason::out_of_step,
+        refusal_text(Refusal::server_broken, "the server sent a notification that cannot be read"));
+  }
+  if (move_ != 0 && notification->channel == pool_.listens->own_channel()) {
+    if (notification->payload == std::to_string(move_)) {
+      move_passed_ = true;
+      pool_.listens->passed(move_);
+    }
+    return;
+  }
+  if (move_passed_) return;
+  if (client_->listens() && client_->listening().moved(notification->channel)) return;
+  Writer message;
+  message.begin('A').bytes(body).end();
+  client_->deliver_copy(message.view());
+  totals().sent += message.view().size();
+}
+
+void ServerSession::unlistens(Bytes sql) {
+  if (noted_ != 0 && client_->listens()) unlisten_log_.sent(noted_, unlisten_statements(sql));
+}
+
+// What the client has UNLISTENed counts, and what was held back is due. Whatever it may have LISTENed to
+// again in the same transaction is asked first.
+void ServerSession::transaction_over(char status) {
+  if (client_ == nullptr || !client_->listens()) return;
+  unlisten_log_.ready(status == 'I', ledger_.front_sequence());
+  for (ListenStatement& statement : unlisten_log_.take_committed())
+    unlistened_.push_back(std::move(statement));
+  if (session_.due() && !unlistened_.empty()) return;
+  if (!unlistened_.empty()) pool_.listens->unlisten(*client_, std::exchange(unlistened_, {}), {});
+  if (status == 'I') client_->send_notifications();
+}
+
+// The server has told what the session listens to.
+void ServerSession::listening_found() {
+  if (client_ == nullptr || !tracks_listen()) return;
+  const std::set<std::string>& channels = session_.channels();
+  if (!unlistened_.empty()) pool_.listens->unlisten(*client_, std::exchange(unlistened_, {}), channels);
+  if (!channels.empty() || client_->listens())
+    listen_taken_ = engine_.listens_of(pool_).want(*client_, channels, endpoint_);
+}
+
+// Both streams of notifications are cut at one point. The second transaction sees to it that what came before
+// the first one has been sent.
+void ServerSession::move_listening() {
+  move_ = pool_.listens->begin_move(*client_);
+  own_ = Own::move;
+  if (move_ != 0) {
+    const std::string channel = '"' + pool_.listens->own_channel() + '"';
+    own_query("BEGIN;SET LOCAL statement_timeout=0");
+    own_query("LISTEN " + channel + ";NOTIFY " + channel + ",'" + std::to_string(move_) + "';COMMIT");
+  }
+  own_query("BEGIN;SET LOCAL statement_timeout=0");
+  own_query("UNLISTEN *;COMMIT");
+}
+
+void ServerSession::listening_moved() {
+  if (move_ != 0 && !move_passed_) {
+    return condemn(CloseReason::state_unknown,
+                   refusal_text(Refusal::server_broken, "the server did not send a notification to itself"));
+  }
+  move_ = 0;
+  move_passed_ = listen_taken_ = false;
+  session_.listens_moved();
+  note_pins();
+}
+
+// A server that is about to be given back is none that is kept.
+void ServerSession::note_pins() {
+  StateKinds pins = session_.pins();
+  if (listen_taken_ && pool_.listens->up()) pins.remove(StateKind::listen);
+  pin_clock_.hold(pins, engine_.now(), pool_.pin_costs);
 }
 
 // Its client has left something that nobody else is to see.
@@ -771,6 +879,7 @@ std::uint64_t ServerSession::note(char type, Reply reply) {
   only_prepares_ = only_prepares_ && (type == 'P' || type == 'D' || type == 'C' || type == 'H');
   flushed_ = type == 'H';
   const std::uint64_t sequence = ledger_.sent(type, reply);
+  noted_ = sequence;
   if (sequence != 0 && (type == 'Q' || type == 'F' || type == 'S')) statements_.end_sent(sequence);
   return sequence;
 }
@@ -864,6 +973,10 @@ void ServerSession::unlink() {
   delivering_ = client_waits_ = cancel_later_ = false;
   synchronising_.clear();
   session_.clear();
+  unlisten_log_.clear();
+  unlistened_.clear();
+  listen_taken_ = move_passed_ = false;
+  move_ = 0;
   pin_clock_.hold({}, engine_.now(), pool_.pin_costs);
   statements_.unlinked();
   replay_.stop();

@@ -14,12 +14,13 @@
 #include "protocol/framer.h"
 #include "protocol/ledger.h"
 #include "proxy/session/batch_replay.h"
-#include "proxy/session/connection.h"
 #include "proxy/session/pool_entry.h"
 #include "proxy/session/query_batches.h"
 #include "proxy/session/refusal.h"
+#include "proxy/session/server_connection.h"
 #include "proxy/session/session_state.h"
 #include "proxy/session/statement_link.h"
+#include "proxy/session/unlisten_log.h"
 
 namespace pgweir {
 
@@ -27,7 +28,7 @@ class ClientSession;
 class ServerLogin;
 class WorkerEngine;
 
-class ServerSession final : public Connection {
+class ServerSession final : public ServerConnection {
  public:
   // One that is to be made, to the present host of `round`.
   ServerSession(WorkerEngine& engine, PoolEntry& pool, DialRound round);
@@ -46,8 +47,6 @@ class ServerSession final : public Connection {
   const Endpoint& endpoint() const { return endpoint_; }
   // Where a cancel finds the same server: a name may have several addresses.
   Endpoint cancel_endpoint() const;
-  PoolEntry& pool() { return pool_; }
-  const PoolEntry& pool() const { return pool_; }
   ServerState state() const { return state_; }
   ClientSession* client() const { return client_; }
   // Its client has got the beginning of a message, and not yet the end: nothing else may be said to it now.
@@ -84,6 +83,8 @@ class ServerSession final : public Connection {
   void runs(std::uint64_t statement, Bytes sql) { batches_.runs(statement, sql, batch_open_, pool_.queries); }
   // It runs something that cannot be read.
   void watch_everything();
+  // What was sent last UNLISTENs, or may: what the client listens to is elsewhere.
+  void unlistens(Bytes sql);
   // Its client's BEGIN, which was answered already.
   void begin_transaction();
   // A message of the client as it came, before it is relayed; empty when it has not come as a whole.
@@ -93,7 +94,7 @@ class ServerSession final : public Connection {
   bool repeats() const { return replay_.repeating(); }
   bool holds_client() const {
     return replay_.rewinding() || reset_waits_ || own_ == Own::inspect || own_ == Own::role ||
-           own_ == Own::roll_back || cutting();
+           own_ == Own::roll_back || own_ == Own::move || cutting();
   }
   // The client's next message, at the front of `bytes`, has to wait for answers; then the client is resumed.
   bool must_wait(Bytes bytes);
@@ -123,8 +124,9 @@ class ServerSession final : public Connection {
   // Closes it at once. Its client, if any, is told `error`, unless the server itself has told it already.
   void condemn(CloseReason reason, const ErrorText& error);
   // The login came to an end.
-  void login_done(SharedParameters parameters, std::int32_t backend_pid, std::string secret, ServerRole role);
-  void login_failed(const ErrorText& error, bool server_said_no);
+  void login_done(SharedParameters parameters, std::int32_t backend_pid, std::string secret,
+                  ServerRole role) override;
+  void login_failed(const ErrorText& error, bool server_said_no) override;
 
   // What its client is doing, as far as time limits go.
   TimeLimit doing() const;
@@ -168,6 +170,13 @@ class ServerSession final : public Connection {
   void synchronised();
   void inspect();
   void inspected();
+  bool tracks_listen() const;
+  void notified(Bytes body);
+  void transaction_over(char status);
+  void listening_found();
+  void move_listening();
+  void listening_moved();
+  void note_pins();
   void clean();
   void check_over();
   void own_query(Bytes sql);
@@ -187,7 +196,6 @@ class ServerSession final : public Connection {
   void log(LogLevel level, std::string text);
 
   WorkerEngine& engine_;
-  PoolEntry& pool_;
   const int target_version_;
   const Endpoint endpoint_;
   std::optional<DialRound> round_;  // until it has logged in
@@ -195,7 +203,7 @@ class ServerSession final : public Connection {
   Framer framer_;
   QueryBatches batches_;
   std::uint64_t last_query_ = 0;  // class of the latest that ended
-  Duration first_wait_{};  // of the present link, until its first query has ended
+  Duration first_wait_{};         // of the present link, until its first query has ended
   Ledger ledger_;
   Verdict verdict_;
   char transaction_ = 'I';
@@ -220,13 +228,19 @@ class ServerSession final : public Connection {
   SharedParameters settings_;  // what is set in the session beside these, and not reported
   StatementLink statements_;
   SessionState session_;
+  UnlistenLog unlisten_log_;
+  std::vector<ListenStatement> unlistened_;  // committed, and what it means is still to be asked
+  bool listen_taken_ = false;                // the shared connection takes over what is listened to here
+  std::uint64_t move_ = 0;                   // the hand-over, while it goes on
+  bool move_passed_ = false;                 // notifications that come now come from the shared connection
+  std::uint64_t noted_ = 0;                  // the ledger entry of the latest message of the client
   PinClock pin_clock_;
   BatchReplay replay_;
   std::string kept_description_;  // of parameters, until it is clear whether that of the rows is an error
   std::string kept_error_;        // of a batch that is not at its end, until it is clear whether that heals
 
   // What pgweir asks the server itself, up to the ledger entry `own_until_`.
-  enum class Own : std::uint8_t { nothing, synchronise, inspect, clean, role, roll_back, check };
+  enum class Own : std::uint8_t { nothing, synchronise, inspect, clean, role, roll_back, check, move };
   Own own_ = Own::nothing;
   std::uint64_t own_until_ = 0;
   std::optional<ErrorText> own_error_;

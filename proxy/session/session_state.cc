@@ -25,7 +25,7 @@ Bytes part(StateKind kind) {
              " UNION ALL SELECT 'setting', n, pg_catalog.current_setting(n)"
              " FROM (VALUES ('role'), ('session_authorization')) AS v (n)";
     case StateKind::listen:
-      return "SELECT 'listen', '', pg_catalog.count(*)::text FROM pg_catalog.pg_listening_channels()";
+      return "SELECT 'listen', c, '1' FROM pg_catalog.pg_listening_channels() AS l (c)";
     case StateKind::temp_table:
       return "SELECT 'temp_table', '', pg_catalog.count(*)::text FROM pg_catalog.pg_class"
              " WHERE relnamespace = pg_catalog.pg_my_temp_schema()";
@@ -173,6 +173,7 @@ SessionState::Question SessionState::question(const Parameters& present) {
   asked_ = watched_;
   watched_.clear();
   present_.clear();
+  if (asked_.has(StateKind::listen)) channels_.clear();
   found_ = Parameters();
   Question question;
   std::string& sql = question.rest;
@@ -206,6 +207,7 @@ bool SessionState::answer(Bytes data_row) {
   for (const StateKindRow& it : state_kinds) {
     if (it.label != kind) continue;
     if (value != "0") present_.add(it.kind);
+    if (it.kind == StateKind::listen) channels_.emplace(name);
     return true;
   }
   return false;
@@ -223,7 +225,8 @@ std::optional<Parameters> SessionState::conclude(const Policies& policies, const
   for (const StateKindRow& it : state_kinds) {
     if (!asked_.has(it.kind)) continue;
     pins_.remove(it.kind);
-    const bool tracked = it.follows && policies[static_cast<std::size_t>(it.kind)] == StatePolicy::track;
+    const bool tracked =
+        it.kind == StateKind::setting && policies[static_cast<std::size_t>(it.kind)] == StatePolicy::track;
     if (present_.has(it.kind) && !tracked) pins_.add(it.kind);
   }
   const bool asked = asked_.has(StateKind::setting);

@@ -37,7 +37,7 @@ class SessionState {
 
   // The server is to be asked.
   bool due() const { return watched_.any(); }
-  // The kinds that hold the server.
+  // The kinds that hold the server. LISTEN does until the shared connection of the pool has taken it over.
   StateKinds pins() const { return pins_; }
   // Which reported parameters were reset, so that what the startup packet asked for counts again. Once.
   struct Resets {
@@ -55,6 +55,13 @@ class SessionState {
   };
   Question question(const Parameters& present);
   bool answer(Bytes data_row);
+  // What the session listens to, when it was asked for that last.
+  const std::set<std::string>& channels() const { return channels_; }
+  // It does not listen any more.
+  void listens_moved() {
+    channels_.clear();
+    pins_.remove(StateKind::listen);
+  }
   // The answer is complete: the parameters set in the session that are not reported, if they were asked for.
   std::optional<Parameters> conclude(const Policies& policies, const Parameters& reported,
                                      const std::string& login_user);
@@ -64,6 +71,7 @@ class SessionState {
   StateKinds watched_, asked_, present_, pins_;
   Resets resets_;
   std::set<std::string> custom_;  // names that the client has set and pg_settings may not show
+  std::set<std::string> channels_;
   Parameters found_;
 };
 

@@ -56,6 +56,7 @@ void StatementLink::joined() {
   unnamed_here_ = planted(Bug::foreign_unnamed);
   clears_ = unnamed_only_here_ = false;
   bound_ = {};
+  unlistens_ = nullptr;
 }
 
 bool StatementLink::must_wait(const ClientSession& client, Bytes bytes) const {
@@ -190,6 +191,7 @@ void StatementLink::bind(ClientSession& client, const Piece& piece) {
   const auto head = read_bind_head(body_of(piece));
   clears_ = bound_.doubted = false;
   bound_.statement = nullptr;
+  unlistens_ = nullptr;
   if (!head || server_.ledger().skipping()) {
     server_.forward(piece);
     return;
@@ -207,6 +209,8 @@ void StatementLink::bind(ClientSession& client, const Piece& piece) {
   ++statement->uses.executions;
   server_.runs(statement->statement_class(), statement->query());
   clears_ = drops_all(statement->effects());
+  if (statement->effects().has(SqlEffect::unlisten) || statement->effects().has(SqlEffect::discard_all))
+    unlistens_ = statement;
   std::uint64_t id = 0;
   if (head->statement.empty()) {
     if (!unnamed_here_ && server_.ledger().uncertain()) return provoke(missing_statement("", 'B'));
@@ -392,6 +396,7 @@ void StatementLink::execute(ClientSession& client, const Piece& piece) {
     return provoke(stale_plan());
   }
   const std::uint64_t sequence = server_.forward(piece);
+  if (sequence != 0 && unlistens_) server_.unlistens(std::exchange(unlistens_, nullptr)->query());
   if (sequence == 0 || (!clears_ && deallocates_.empty())) return;
   if (clears_) {
     forget_all();
@@ -406,6 +411,7 @@ void StatementLink::query(ClientSession& client, const Piece& piece, const SqlEf
   ClientStatements& names = client.statements();
   const bool tracked = !server_.ledger().skipping() && !server_.ledger().uncertain();
   unnamed_here_ = unnamed_only_here_ = clears_ = false;
+  unlistens_ = nullptr;
   deallocates_.clear();
   if (tracked && effects.has(SqlEffect::deallocate_one) && piece.last) {
     const auto sql = read_query(body_of(piece));

@@ -168,6 +168,7 @@ class StatementLink {
   std::uint64_t shape_asked_ = 0;  // the ledger entry of pgweir's latest question
   bool flushed_ = false;           // behind that question
   bool clears_ = false;            // the portal that was bound last drops all statements
+  SharedStatement unlistens_;      // the portal that was bound last UNLISTENs
 };
 
 }  // namespace pgweir

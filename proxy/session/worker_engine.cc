@@ -8,6 +8,8 @@
 #include "pool/placement.h"
 #include "proxy/session/client_login.h"
 #include "proxy/session/client_session.h"
+#include "proxy/session/listen_hub.h"
+#include "proxy/session/listener_session.h"
 #include "proxy/session/plant.h"
 #include "proxy/session/server_session.h"
 #include "proxy/session/statement_snapshot.h"
@@ -61,6 +63,10 @@ ErrorText no_host(const DialRound& round, SessionAttrs wanted) {
 }
 
 }  // namespace
+
+PoolEntry::PoolEntry(Route its_route, std::string its_host, HostMeter& host_meter, Instant now)
+    : route(std::move(its_route)), host(std::move(its_host)), shard(Limits{}), meter(now, &host_meter) {}
+PoolEntry::~PoolEntry() = default;
 
 WorkerEngine::WorkerEngine(WorkerId id, int workers, Host& host, std::shared_ptr<const Settings> settings,
                            std::string process_secret, Instant now)
@@ -481,6 +487,12 @@ void WorkerEngine::configure(PoolEntry& pool, const DatabaseSettings& database) 
   pool.canonical.clear();
   pool.failure.reset();
   pool.failure_permanent = false;
+  if (pool.listens) pool.listens->reconnect();
+}
+
+ListenHub& WorkerEngine::listens_of(PoolEntry& pool) {
+  if (!pool.listens) pool.listens = std::make_unique<ListenHub>(*this, pool);
+  return *pool.listens;
 }
 
 HostMeter& WorkerEngine::host_meter(const std::string& host) {
@@ -506,7 +518,7 @@ PoolEntry& WorkerEngine::pool_of(const Route& route, const DatabaseSettings& dat
 bool WorkerEngine::is_useless(const PoolEntry& pool) {
   return (!pool.welcome || pool.route.replication != 0) && !pool.touched && pool.clients == 0 &&
          pool.cancel_dials == 0 && pool.shard.waiting() == 0 && pool.shard.open() == 0 &&
-         pool.shard.slots() == 0 && pool.limit_timers == 0;
+         pool.shard.slots() == 0 && pool.limit_timers == 0 && !(pool.listens && pool.listens->in_use());
 }
 
 void WorkerEngine::touch(PoolEntry& pool) {
@@ -621,6 +633,7 @@ void WorkerEngine::dial_host(PoolEntry& pool, DialRound round) {
 
 void WorkerEngine::role_seen(PoolEntry& pool, const Endpoint& host, ServerRole role) {
   if (pool.hosts.seen(host, role, now_)) return;
+  if (pool.listens && pool.listens->connected_to(host)) pool.listens->reconnect();
   connections_.for_each([&](Connection& connection) {
     if (connection.ended_ || connection.role() != Connection::Role::server) return;
     auto& server = static_cast<ServerSession&>(connection);
@@ -731,6 +744,10 @@ void WorkerEngine::service(PoolEntry& pool) {
   }
   if (const int unused = shard.take_unused_slots(); unused > 0) {
     host_.post_control(SlotsReturned{id_, pool.route, unused});
+  }
+  if (pool.listens) {
+    pool.listens->service(now_);
+    pools_deadline_ = std::min(pools_deadline_, pool.listens->deadline());
   }
   pool.meter.open_changed(shard.open(), now_);
   pool.meter.clients_changed(pool.clients);
@@ -896,6 +913,10 @@ WorkerSnapshot WorkerEngine::snapshot(const SnapshotParts& parts) const {
       if (!server.pin_clock().kinds().any()) return;
       pinned[&server.pool()].push_back(&server.pin_clock());
       if (parts.pins) result.pins.push_back(server.pin_snapshot());
+    } else if (connection.role() == Connection::Role::listener) {
+      ++result.used_servers;
+      if (parts.connections)
+        result.servers.push_back(static_cast<const ListenerSession&>(connection).snapshot());
     }
   });
   for (const auto& [route, pool] : pools_) {

@@ -24,6 +24,7 @@ namespace pgweir {
 
 class ClientLogin;
 class ClientSession;
+class ListenHub;
 class ServerSession;
 
 class WorkerEngine {
@@ -104,6 +105,8 @@ class WorkerEngine {
   void dial_failed(ServerSession& server, DialRound round, ErrorText error, bool server_said_no);
   // A host has said what it is. Connections to it that are of no use any more are closed.
   void role_seen(PoolEntry& pool, const Endpoint& host, ServerRole role);
+  // Who listens where; made if there is none yet.
+  ListenHub& listens_of(PoolEntry& pool);
   int pool_size(const DatabaseSettings& database, const std::string& user) const;
   // Sees to it that the lists of its limits are looked at in time.
   void arm_limits(PoolEntry& pool);

@@ -1,0 +1,56 @@
+#pragma once
+// The channels of one client that the shared listening connection of its pool serves, and the notifications
+// that wait until the client is out of its transaction.
+//
+// Owned by its ClientSession; the ListenHub of the pool changes the channels.
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+
+#include "protocol/bytes.h"
+
+namespace pgweir {
+
+struct ClientListening {
+  struct Channel {
+    // What the shared connection gets on it is the client's.
+    bool active = false;
+    // The hand-over that goes on; as long, and before, what its server tells is the client's.
+    std::uint64_t move = 0;
+  };
+  struct Held {
+    std::string channel;
+    std::string message;
+  };
+
+  bool active(Bytes channel) const {
+    const auto found = channels.find(channel);
+    return found != channels.end() && found->second.active;
+  }
+  // Nothing that a server tells about it is the client's.
+  bool moved(Bytes channel) const {
+    const auto found = channels.find(channel);
+    return found != channels.end() && found->second.active && found->second.move == 0;
+  }
+  void hold(Bytes channel, Bytes message) {
+    held.push_back({std::string(channel), std::string(message)});
+    held_bytes += message.size();
+  }
+  // It has stopped to listen there: PostgreSQL does not give it what it has not yet got.
+  void drop_held(Bytes channel) {
+    std::erase_if(held, [&](const Held& one) {
+      if (one.channel != channel) return false;
+      held_bytes -= one.message.size();
+      return true;
+    });
+  }
+
+  std::map<std::string, Channel, std::less<>> channels;
+  std::deque<Held> held;
+  std::size_t held_bytes = 0;
+};
+
+}  // namespace pgweir
