@@ -108,6 +108,7 @@ void ListenHub::passed(std::uint64_t move) {
   if (found == moves_.end()) return;
   found->second.passed = true;
   settle(move);
+  ask();
 }
 
 // From here on what the shared connection gets is the client's. Its server may be behind.
@@ -115,6 +116,7 @@ void ListenHub::token_seen(std::uint64_t move) {
   const auto found = moves_.find(move);
   if (found == moves_.end()) return;
   found->second.token = true;
+  lost_tokens_.erase(move);
   for (auto& [name, channel] : found->second.client->listening().channels) {
     if (channel.move == move) channel.active = true;
   }
@@ -123,12 +125,9 @@ void ListenHub::token_seen(std::uint64_t move) {
 
 void ListenHub::settle(std::uint64_t number) {
   const auto found = moves_.find(number);
-  const Move& move = found->second;
-  if (!move.passed || !(move.token || move.token_lost)) return;
-  for (auto& [name, channel] : move.client->listening().channels) {
-    if (channel.move != number) continue;
-    channel.active = true;
-    channel.move = 0;
+  if (!found->second.passed || !found->second.token) return;
+  for (auto& [name, channel] : found->second.client->listening().channels) {
+    if (channel.move == number) channel.move = 0;
   }
   moves_.erase(found);
 }
@@ -207,6 +206,14 @@ void ListenHub::ask() {
       listening_.push_back(name);
     }
   }
+  // What was sent meanwhile is lost, as for all who listen; nothing comes twice.
+  std::erase_if(lost_tokens_, [&](std::uint64_t number) {
+    const auto move = moves_.find(number);
+    if (move == moves_.end()) return true;
+    if (!move->second.passed) return false;
+    sql += "NOTIFY " + quoted(own_channel_) + ",'" + std::to_string(number) + "';";
+    return true;
+  });
   if (sql.empty()) return;
   asking_ = true;
   connection_->query(sql);
@@ -266,13 +273,10 @@ void ListenHub::lost() {
     channel.confirmed = false;
     due_.insert(name);
   }
-  // Tokens on their way do not come any more.
-  std::vector<std::uint64_t> under_way;
-  for (auto& [number, move] : moves_) {
-    move.token_lost = true;
-    under_way.push_back(number);
+  // Tokens on their way may not come any more.
+  for (const auto& [number, move] : moves_) {
+    if (!move.token) lost_tokens_.insert(number);
   }
-  for (const std::uint64_t move : under_way) settle(move);
   Duration pause = first_pause;
   for (int i = 0; i < failures_ && pause < pool_.shard.limits().login_retry; ++i) pause *= 2;
   ++failures_;

@@ -77,9 +77,8 @@ class ListenHub {
   };
   struct Move {
     ClientSession* client = nullptr;
-    bool passed = false;      // by the client's server
-    bool token = false;       // has come by the shared connection
-    bool token_lost = false;  // or cannot come any more
+    bool passed = false;  // by the client's server
+    bool token = false;   // has come by the shared connection
   };
   using Channels = std::map<std::string, Channel, std::less<>>;
 
@@ -102,6 +101,7 @@ class ListenHub {
   std::vector<ClientSession*> waiting_;     // for confirmations
   std::map<std::uint64_t, Move> moves_;
   std::uint64_t last_move_ = 0;
+  std::set<std::uint64_t> lost_tokens_;  // of moves; the shared connection was made anew meanwhile
 
   ListenerSession* connection_ = nullptr;
   bool usable_ = false;  // logged in

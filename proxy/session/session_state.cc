@@ -207,7 +207,7 @@ bool SessionState::answer(Bytes data_row) {
   for (const StateKindRow& it : state_kinds) {
     if (it.label != kind) continue;
     if (value != "0") present_.add(it.kind);
-    if (it.kind == StateKind::listen) channels_.emplace(name);
+    if (it.kind == StateKind::listen && value != "0") channels_.emplace(name);
     return true;
   }
   return false;

@@ -116,7 +116,7 @@ const std::vector<Bytes> ask_names{"client",   "serial",           "row",       
                                    "filler"};
 
 bool may_leave_state(Bytes text) {
-  for (const Bytes word : {"SET", "pg_advisory", "set_config", "TABLE", "DEALLOCATE", "DISCARD"})
+  for (const Bytes word : {"SET", "pg_advisory", "set_config", "TABLE", "DEALLOCATE", "DISCARD", "LISTEN"})
     if (text.find(word) != Bytes::npos) return true;
   return false;
 }
@@ -494,7 +494,7 @@ void ToySession::run(const Running& running) {
   if (word == "deallocate") return run_deallocate(statement);
   if (word == "discard") return run_discard(statement);
   if (word.empty()) return emit('I');
-  if (run_transaction_word(statement)) return;
+  if (run_notification_word(statement) || run_transaction_word(statement)) return;
   raise("42601", "syntax error at \"" + statement.text + "\"");
 }
 
@@ -636,6 +636,25 @@ void ToySession::run_discard(const Statement& statement) {
   complete("DISCARD ALL");
 }
 
+bool ToySession::run_notification_word(const Statement& statement) {
+  const std::string& word = statement.word;
+  if (word != "listen" && word != "unlisten" && word != "notify") return false;
+  Bytes rest = Bytes(statement.text).substr(word.size());
+  const std::string channel = take_value(rest);
+  if (word == "listen") {
+    state_.listen(channel, statement.owner);
+  } else if (word == "notify") {
+    rest.remove_prefix(std::min(rest.size(), rest.find(',') + 1));
+    open_notifies_.push_back({channel, take_value(rest)});
+  } else if (channel == "*") {
+    state_.unlisten_all();
+  } else {
+    state_.unlisten(channel);
+  }
+  complete(word == "listen" ? "LISTEN" : word == "notify" ? "NOTIFY" : "UNLISTEN");
+  return true;
+}
+
 bool ToySession::run_transaction_word(const Statement& statement) {
   const std::string& word = statement.word;
   if (word == "begin" || word == "start") {
@@ -721,6 +740,12 @@ void ToySession::note_owner(Owner owner, const Statement* statement) {
 void ToySession::end_transaction(bool commit) {
   if (open_ && !commit) state_.roll_back();
   if (open_) state_.end();
+  if (commit) {
+    for (Notify& one : open_notifies_) notifies_.push_back(std::move(one));
+  }
+  open_notifies_.clear();
+  channels_.clear();
+  for (const auto& [name, owner] : state_.channels()) channels_.insert(name);
   open_ = late_begin_ = refused_early_ = false;
   block_ = Block::none;
   transaction_owner_ = {};

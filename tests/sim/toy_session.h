@@ -13,6 +13,7 @@
 //   copy_in, copy_out rows N size B, BEGIN, COMMIT, ROLLBACK, SET [LOCAL] name = value, RESET name | ALL,
 //   SELECT pg_catalog.set_config(name, value, is_local), SELECT pg_advisory_lock(N), pg_advisory_unlock(N),
 //   pg_advisory_unlock_all(), CREATE TEMP TABLE name, DROP TABLE name, DEALLOCATE name | ALL, DISCARD ALL,
+//   LISTEN channel, UNLISTEN channel | *, NOTIFY channel, payload,
 //   the proxy's question about the session (proxy/session/session_state.cc), SELECT anything
 //
 // A prepared statement without a mark, such as may be equal for several clients, gets its owner's mark as the
@@ -24,6 +25,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -118,6 +120,13 @@ class ToySession {
   ToySettings take_restored() { return state_.take_restored(); }
   // A message has come that leaves, or by its text may leave, state in the session.
   bool take_touched() { return std::exchange(touched_, false); }
+  struct Notify {
+    std::string channel, payload;
+  };
+  // What was sent by transactions that have been committed since the last call.
+  std::vector<Notify> take_notifies() { return std::exchange(notifies_, {}); }
+  // As far as it is committed.
+  const std::set<std::string>& channels() const { return channels_; }
   // Named ones.
   int prepared_statements() const;
   const ToySettings& reported() const { return reported_; }
@@ -187,6 +196,7 @@ class ToySession {
   void run_table(const Statement& statement);
   void run_deallocate(const Statement& statement);
   void run_discard(const Statement& statement);
+  bool run_notification_word(const Statement& statement);
   bool run_transaction_word(const Statement& statement);
   void describe_rows(const Statement& statement);
   bool set_value(const std::string& name, const std::string& value, bool local);
@@ -220,6 +230,8 @@ class ToySession {
   bool skipping_ = false;
   bool extended_ = false;  // the message being run belongs to the extended protocol
   bool flush_ = false, terminated_ = false, copy_canceled_ = false, unclear_ = false;
+  std::vector<Notify> open_notifies_, notifies_;
+  std::set<std::string> channels_;
   std::optional<Query> query_;
   std::optional<Copy> copy_;
   Running running_;
