@@ -539,9 +539,9 @@ void ServerSession::look_for_rest() {
     }
     if ((in_transaction() && !planted(Bug::release_too_early)) || !client_->at_boundary()) return;
     if (statements_.holds_server()) return;
-    // The cancel might hit the question. What was reset has another value here than for the client.
-    reset_waits_ = session_.due() && cancels_ > 0 && session_.has_resets();
-    if (session_.due() && cancels_ > 0) return;
+    // The cancel might hit the question; what the client asks next builds on the answer.
+    question_waits_ = session_.due() && cancels_ > 0;
+    if (question_waits_) return;
     if (session_.due()) return inspect();
     if (role_doubted_) return ask_role();
     if (session_.pins().has(StateKind::listen) && listen_taken_ && cancels_ == 0 &&
@@ -973,6 +973,7 @@ void ServerSession::unlink() {
   delivering_ = client_waits_ = cancel_later_ = false;
   synchronising_.clear();
   session_.clear();
+  question_waits_ = false;
   unlisten_log_.clear();
   unlistened_.clear();
   listen_taken_ = move_passed_ = false;
@@ -982,7 +983,7 @@ void ServerSession::unlink() {
   replay_.stop();
   kept_error_.clear();
   kept_description_.clear();
-  keeping_ = reset_waits_ = false;
+  keeping_ = question_waits_ = false;
   own_ = Own::nothing;
   own_error_.reset();
   cut_.reset();

@@ -93,7 +93,7 @@ class ServerSession final : public ServerConnection {
   // it is being found out what the client has left in the session, or what the server has become.
   bool repeats() const { return replay_.repeating(); }
   bool holds_client() const {
-    return replay_.rewinding() || reset_waits_ || own_ == Own::inspect || own_ == Own::role ||
+    return replay_.rewinding() || question_waits_ || own_ == Own::inspect || own_ == Own::role ||
            own_ == Own::roll_back || own_ == Own::move || cutting();
   }
   // The client's next message, at the front of `bytes`, has to wait for answers; then the client is resumed.
@@ -207,21 +207,21 @@ class ServerSession final : public ServerConnection {
   Ledger ledger_;
   Verdict verdict_;
   char transaction_ = 'I';
-  bool unasked_ = false;        // the present message came when nothing was owed
-  bool in_message_ = false;     // part of a message has come, and not yet its end
-  bool delivering_ = false;     // the present message goes to the client
-  bool keeping_ = false;        // the present message is kept back
-  bool reset_waits_ = false;    // until it can be asked what its client has reset
-  bool told_fatal_ = false;     // the client has been sent the server's own last words
-  bool rolled_back_ = false;    // the rollback after an abandonment has been sent
-  bool batch_open_ = false;     // extended messages have been sent, and no Sync behind them
-  bool client_waits_ = false;   // its next message waits for answers
-  bool only_prepares_ = false;  // the present batch has only prepared and described statements
-  bool flushed_ = false;        // the last message was Flush
-  bool role_doubted_ = false;   // it may have become a standby or a primary
-  bool checking_ = false;       // the shard counts it as being checked
-  bool was_checked_ = false;    // since it was idle
-  bool unclean_ = false;        // its last client may have left something in the session
+  bool unasked_ = false;         // the present message came when nothing was owed
+  bool in_message_ = false;      // part of a message has come, and not yet its end
+  bool delivering_ = false;      // the present message goes to the client
+  bool keeping_ = false;         // the present message is kept back
+  bool told_fatal_ = false;      // the client has been sent the server's own last words
+  bool rolled_back_ = false;     // the rollback after an abandonment has been sent
+  bool batch_open_ = false;      // extended messages have been sent, and no Sync behind them
+  bool client_waits_ = false;    // its next message waits for answers
+  bool only_prepares_ = false;   // the present batch has only prepared and described statements
+  bool flushed_ = false;         // the last message was Flush
+  bool role_doubted_ = false;    // it may have become a standby or a primary
+  bool checking_ = false;        // the shard counts it as being checked
+  bool was_checked_ = false;     // since it was idle
+  bool question_waits_ = false;  // it is asked what the client has left when a cancel has been settled
+  bool unclean_ = false;         // its last client may have left something in the session
   ClientSession* client_ = nullptr;
   Use use_;  // how the meter sees the present client's use of this server
   SharedParameters parameters_;

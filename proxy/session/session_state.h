@@ -45,7 +45,6 @@ class SessionState {
     std::set<std::string> names;  // in lower case
     bool has(Bytes name) const;
   };
-  bool has_resets() const { return resets_.all || !resets_.names.empty(); }
   Resets take_resets() { return std::exchange(resets_, {}); }
 
   // What to ask, in a transaction: `before` statement_timeout is set, and then `rest`. `present`: what was
