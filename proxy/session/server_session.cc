@@ -973,7 +973,6 @@ void ServerSession::unlink() {
   delivering_ = client_waits_ = cancel_later_ = false;
   synchronising_.clear();
   session_.clear();
-  question_waits_ = false;
   unlisten_log_.clear();
   unlistened_.clear();
   listen_taken_ = move_passed_ = false;
