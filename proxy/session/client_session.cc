@@ -347,7 +347,8 @@ void ClientSession::local(const Piece& piece) {
     if (bind) name = bind->statement;
     if (target && target->kind == 'S') name = target->name;
     const bool missing = name && !statements_.find(*name);
-    engine_.send_copy(*this, error_response("ERROR", missing ? missing_statement(*name) : aborted()));
+    engine_.send_copy(*this,
+                      error_response("ERROR", missing ? missing_statement(*name, piece.type) : aborted()));
     discard_ = piece.type == 'Q' || piece.type == 'F' ? Discard::message : Discard::until_sync;
     if (piece.type == 'Q') drop_unnamed();
     if (discard_ == Discard::message) discard(piece);
@@ -524,14 +525,15 @@ void ClientSession::told_error(const ErrorText& error) {
   engine_.send_copy(*this, error_response("ERROR", error));
 }
 
-void ClientSession::settings_found(const SharedParameters& found, bool reset_all) {
+void ClientSession::settings_found(const SharedParameters& found, const SessionState::Resets& resets) {
   settings_ = found;
   // What the startup packet asked for and is not set any more has been reset, which means: to that.
   for (const auto& [name, value] : startup_settings_->values()) {
     if (settings_->find(name) == nullptr) settings_ = engine_.parameters().with(settings_, name, value);
   }
-  if (!reset_all || startup_parameters_ == nullptr) return;
+  if ((!resets.all && resets.names.empty()) || startup_parameters_ == nullptr) return;
   for (const auto& [name, value] : difference(*startup_parameters_, *parameters_)) {
+    if (!resets.has(name)) continue;
     const std::string* const at_login = pool_->welcome ? pool_->welcome->find(name) : nullptr;
     if (at_login != nullptr && *at_login == *parameters_->find(name)) parameter_corrected(name, value);
   }
@@ -571,52 +573,6 @@ void ClientSession::server_lost(const ErrorText& error, bool told) {
     engine_.send_copy(*this, error_response("FATAL", error));
   }
   leave("its server connection was lost");
-}
-
-// ---- notifications ----
-
-// It is in no transaction, and not in the middle of a message of its server's.
-bool ClientSession::takes_notifications() const {
-  return late_begin_ == LateBegin::none && (server_ == nullptr || server_->only_pinned());
-}
-
-bool ClientSession::notify(Bytes channel, Bytes message) {
-  if (gone_) return true;
-  ClientListening& listening = *listening_;
-  const auto most = static_cast<std::size_t>(engine_.settings().pool.max_client_notify_memory);
-  if (!listening.held.empty() || !takes_notifications()) {
-    listening.hold(channel, message);
-    return listening.held_bytes <= most;
-  }
-  engine_.send(*this, message);
-  pool_->meter.totals().sent += message.size();
-  return out().size() <= most + Outbox::high_watermark;
-}
-
-void ClientSession::refuse_notifications() {
-  const std::string waiting = std::to_string(listening_->held_bytes + out().size());
-  refuse(Refusal::notify_overflow,
-         refusal_text(Refusal::notify_overflow, "too many notifications wait for this connection",
-                      waiting + " bytes wait, since it is in a transaction or does not read.",
-                      "Let a connection that LISTENs have short transactions, or raise "
-                      "max_client_notify_memory."));
-}
-
-void ClientSession::listening_ready() {
-  if (server_ != nullptr) server_->look_for_rest();
-}
-
-void ClientSession::flush_notifications() {
-  if (takes_notifications()) send_notifications();
-}
-
-void ClientSession::send_notifications() {
-  if (gone_ || !listening_) return;
-  for (const ClientListening::Held& one : std::exchange(listening_->held, {})) {
-    engine_.send_copy(*this, one.message);
-    pool_->meter.totals().sent += one.message.size();
-  }
-  listening_->held_bytes = 0;
 }
 
 // ---- time limits ----
@@ -687,6 +643,52 @@ void ClientSession::tell_waiting() {
                                   .detail = detail,
                                   .hint = hint});
   engine_.send_copy(*this, message.view());
+}
+
+// ---- notifications ----
+
+// It is in no transaction, and not in the middle of a message of its server's.
+bool ClientSession::takes_notifications() const {
+  return late_begin_ == LateBegin::none && (server_ == nullptr || server_->only_pinned());
+}
+
+bool ClientSession::notify(Bytes channel, Bytes message) {
+  if (gone_) return true;
+  ClientListening& listening = *listening_;
+  const auto most = static_cast<std::size_t>(engine_.settings().pool.max_client_notify_memory);
+  if (!listening.held.empty() || !takes_notifications()) {
+    listening.hold(channel, message);
+    return listening.held_bytes <= most;
+  }
+  engine_.send(*this, message);
+  pool_->meter.totals().sent += message.size();
+  return out().size() <= most + Outbox::high_watermark;
+}
+
+void ClientSession::refuse_notifications() {
+  const std::string waiting = std::to_string(listening_->held_bytes + out().size());
+  refuse(Refusal::notify_overflow,
+         refusal_text(Refusal::notify_overflow, "too many notifications wait for this connection",
+                      waiting + " bytes wait, since it is in a transaction or does not read.",
+                      "Let a connection that LISTENs have short transactions, or raise "
+                      "max_client_notify_memory."));
+}
+
+void ClientSession::listening_ready() {
+  if (server_ != nullptr) server_->look_for_rest();
+}
+
+void ClientSession::flush_notifications() {
+  if (takes_notifications()) send_notifications();
+}
+
+void ClientSession::send_notifications() {
+  if (gone_ || !listening_) return;
+  for (const ClientListening::Held& one : std::exchange(listening_->held, {})) {
+    engine_.send_copy(*this, one.message);
+    pool_->meter.totals().sent += one.message.size();
+  }
+  listening_->held_bytes = 0;
 }
 
 // ---- console ----

@@ -117,8 +117,8 @@ class ClientSession final : public Connection {
   void resume();
   // An error in place of the server's.
   void told_error(const ErrorText& error);
-  // What the server says is set in the session. `reset_all`: RESET ALL or DISCARD ALL has been run.
-  void settings_found(const SharedParameters& found, bool reset_all);
+  // What the server says is set in the session, and what has been reset.
+  void settings_found(const SharedParameters& found, const SessionState::Resets& resets);
   void parameter_changed(Bytes name, Bytes value);
   void parameter_corrected(Bytes name, Bytes value);
   void unlinked();

@@ -130,9 +130,9 @@ enum class CloseReason : std::uint8_t {
   parameter_refused,
   state_unknown,
   check_failed,
+  client_left,
   listener_lost,
   listener_idle,
-  client_left,
 };
 
 struct CloseReasonRow {
@@ -178,12 +178,12 @@ inline constexpr std::array close_reasons{
                    "It did not tell what a client had left in its session."},
     CloseReasonRow{CloseReason::check_failed, "check_failed",
                    "server_check_query or server_reset_query failed, or was not answered."},
+    CloseReasonRow{CloseReason::client_left, "client_left",
+                   "It was opened for a replication connection, which is over."},
     CloseReasonRow{CloseReason::listener_lost, "listener_lost",
                    "The shared listening connection of a pool broke; notifications may be missing."},
     CloseReasonRow{CloseReason::listener_idle, "listener_idle",
                    "No client of the pool listens any more on its shared listening connection."},
-    CloseReasonRow{CloseReason::client_left, "client_left",
-                   "It was opened for a replication connection, which is over."},
 };
 
 constexpr const CloseReasonRow& row(CloseReason reason) {

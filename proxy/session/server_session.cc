@@ -37,7 +37,7 @@ constexpr std::size_t canonical_limit = 1000;
 
 const Framer::Types gathered = [] {
   Framer::Types types;
-  for (const char type : {'A', 'C', 'E', 'K', 'R', 'S', 'Z', 'v'})
+  for (const char type : {'A', 'C', 'E', 'K', 'R', 'S', 'T', 'Z', 't', 'v'})
     types.set(static_cast<unsigned char>(type));
   return types;
 }();
@@ -254,7 +254,7 @@ void ServerSession::on_bytes(Bytes bytes) {
       serve(*piece);
       if (waiting != nullptr && waiting != client_) {
         waiting->resume();
-      } else if (waiting != nullptr && !statements_.end_awaited()) {
+      } else if (waiting != nullptr && !statements_.end_awaited() && !statements_.shape_awaited()) {
         client_waits_ = false;
         waiting->resume();
       }
@@ -297,10 +297,19 @@ void ServerSession::serve(const Piece& piece) {
   // whole, and so does a notification.
   if (piece.first) {
     delivering_ = verdict_.action == Verdict::Action::forward && client_ != nullptr && piece.type != 'E' &&
-                  piece.type != 'A' && replay_.tell(piece.type);
+                  piece.type != 'A';
+    keeping_ = delivering_ && piece.type == 't' && replay_.recording();
+    if (delivering_ && !keeping_ && !kept_description_.empty()) deliver_kept(kept_description_);
+    delivering_ = delivering_ && !keeping_ && replay_.tell(piece.type);
   }
   if (delivering_) deliver(piece);
   if (!piece.last) return;
+  if (keeping_) {
+    Writer message;
+    message.begin('t').bytes(piece.body).end();
+    kept_description_ = message.take();
+    keeping_ = false;
+  }
   if (piece.type == 'E' && verdict_.action == Verdict::Action::forward && client_ != nullptr)
     deliver_error(piece);
   if (piece.type == 'C') {
@@ -308,6 +317,8 @@ void ServerSession::serve(const Piece& piece) {
     statements_.command_completed(tag, verdict_.sequence);
     if (verdict_.action == Verdict::Action::forward) unlisten_log_.completed(tag, verdict_.sequence);
   }
+  if (verdict_.request == Request::describe && (piece.type == 't' || piece.type == 'T' || piece.type == 'n'))
+    statements_.described(verdict_.sequence, piece.type, piece.body);
   statements_.settle(client_, {.front = ledger_.front_sequence(),
                                .completed = verdict_.completed ? verdict_.sequence : 0,
                                .failed = piece.type == 'E' ? verdict_.sequence : 0});
@@ -377,6 +388,7 @@ void ServerSession::deliver_error(const Piece& piece) {
   const ErrorText* const error = statements_.instead(verdict_.sequence);
   if (error != nullptr && fields.severity == "ERROR") {
     replay_.stop();
+    deliver_kept(kept_description_);
     // PostgreSQL looks for the statement first.
     const bool missing = error->sqlstate == "26000";
     return client_->told_error(transaction_failed() && !missing ? aborted() : *error);
@@ -385,16 +397,41 @@ void ServerSession::deliver_error(const Piece& piece) {
   // What DDL in a transaction has made stale may be good again after a rollback.
   const bool renewed = ((stale && !in_transaction()) || is_lost_statement(fields.sqlstate, fields.routine)) &&
                        statements_.forget_used(stale);
-  if (renewed && replay_.heals(fields.sqlstate, fields.routine) && !in_transaction()) {
-    replay_.rewind();
-    ledger_.swallow_all();
-    return;
-  }
-  replay_.stop();
   Writer message;
   message.begin('E').bytes(piece.body).end();
+  if (renewed && !in_transaction()) {
+    switch (replay_.failed(fields.sqlstate, fields.routine)) {
+      case BatchReplay::Failure::heal:
+        kept_description_.clear();
+        ledger_.swallow_all();
+        return end_failed_run();
+      case BatchReplay::Failure::keep:
+        kept_error_ = std::exchange(kept_description_, {}) + message.take();
+        return;
+      case BatchReplay::Failure::tell:
+        break;
+    }
+  }
+  replay_.stop();
+  deliver_kept(kept_description_);
   client_->deliver_copy(message.view());
   totals().sent += message.view().size();
+}
+
+void ServerSession::deliver_kept(std::string& kept) {
+  if (kept.empty()) return;
+  replay_.stop();
+  client_->deliver_copy(kept);
+  totals().sent += kept.size();
+  kept.clear();
+}
+
+// A batch that has been flushed and not ended: its second run is without what failed.
+void ServerSession::end_failed_run() {
+  if (!replay_.flushed()) return;
+  Writer message;
+  write_sync(message);
+  send_own('S', message.view());
 }
 
 // The server has forgotten what failed: the same once more, with the statements prepared anew.
@@ -404,8 +441,18 @@ void ServerSession::replay() {
 }
 
 void ServerSession::record(char type, Bytes message) {
-  if (message.empty()) return replay_.stop();
-  replay_.record(type, message, ledger_.settled() && !in_transaction());
+  const bool kept = replay_.keeping();
+  if (message.empty()) {
+    replay_.stop();
+  } else {
+    replay_.record(type, message, ledger_.settled_for_client() && !in_transaction());
+  }
+  if (!kept || replay_.keeping()) return;
+  if (replay_.rewinding()) {
+    kept_error_.clear();
+    return end_failed_run();
+  }
+  deliver_kept(kept_error_);
 }
 
 void ServerSession::parameter_changed(Bytes body) {
@@ -610,9 +657,6 @@ void ServerSession::own_answered() {
     case Own::role:
       role_answered();
       break;
-    case Own::move:
-      listening_moved();
-      break;
     case Own::roll_back:
       if (client_ == nullptr || in_transaction()) return condemn(CloseReason::abandon_failed, {});
       client_->transaction_cut(cut_->told ? std::nullopt : std::optional(cut_->error));
@@ -622,6 +666,9 @@ void ServerSession::own_answered() {
       break;
     case Own::check:
       check_over();
+      break;
+    case Own::move:
+      listening_moved();
       break;
     case Own::nothing:
       break;
@@ -691,13 +738,13 @@ void ServerSession::inspect() {
 }
 
 void ServerSession::inspected() {
-  const bool reset_all = session_.reset_all();
+  const SessionState::Resets resets = session_.take_resets();
   const auto found = session_.conclude(pool_.policies, *parameters_, pool_.login_user());
   listening_found();
   note_pins();
   if (!found) return;
   settings_ = engine_.parameters().intern(*found);
-  if (client_ != nullptr) client_->settings_found(settings_, reset_all);
+  if (client_ != nullptr) client_->settings_found(settings_, resets);
 }
 
 // ---- notifications ----
@@ -841,6 +888,7 @@ std::uint64_t ServerSession::note(char type, Reply reply) {
 bool ServerSession::must_wait(Bytes bytes) {
   if (pool_.mode == PoolMode::session || !statements_.must_wait(*client_, bytes)) return false;
   client_waits_ = true;
+  if (statements_.shape_awaited()) statements_.flush();
   return true;
 }
 
@@ -852,7 +900,7 @@ void ServerSession::send(Bytes head, Bytes rest) {
 std::uint64_t ServerSession::forward(const Piece& piece) {
   std::uint64_t sequence = 0;
   if (piece.first && (!planted(Bug::drop_ledger_entry) || piece.type != 'E'))
-    sequence = note(piece.type, Reply::forward);
+    sequence = note(piece.type, replay_.rewinding() ? Reply::swallow : Reply::forward);
   if (piece.borrowed) {
     engine_.send_copy(*this, piece.raw);
   } else {
@@ -926,7 +974,6 @@ void ServerSession::unlink() {
   delivering_ = client_waits_ = cancel_later_ = false;
   synchronising_.clear();
   session_.clear();
-  question_waits_ = false;
   unlisten_log_.clear();
   unlistened_.clear();
   listen_taken_ = move_passed_ = false;
@@ -934,6 +981,9 @@ void ServerSession::unlink() {
   pin_clock_.hold({}, engine_.now(), pool_.pin_costs);
   statements_.unlinked();
   replay_.stop();
+  kept_error_.clear();
+  kept_description_.clear();
+  keeping_ = question_waits_ = false;
   own_ = Own::nothing;
   own_error_.reset();
   cut_.reset();

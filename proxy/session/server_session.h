@@ -94,7 +94,7 @@ class ServerSession final : public ServerConnection {
   bool repeats() const { return replay_.repeating(); }
   bool holds_client() const {
     return replay_.rewinding() || question_waits_ || own_ == Own::inspect || own_ == Own::role ||
-           own_ == Own::move || own_ == Own::roll_back || cutting();
+           own_ == Own::roll_back || own_ == Own::move || cutting();
   }
   // The client's next message, at the front of `bytes`, has to wait for answers; then the client is resumed.
   bool must_wait(Bytes bytes);
@@ -156,6 +156,8 @@ class ServerSession final : public ServerConnection {
   void serve(const Piece& piece);
   void deliver(const Piece& piece);
   void deliver_error(const Piece& piece);
+  void deliver_kept(std::string& kept);
+  void end_failed_run();
   void replay();
   bool end_preparing();
   void parameter_changed(Bytes body);
@@ -210,6 +212,7 @@ class ServerSession final : public ServerConnection {
   bool unasked_ = false;         // the present message came when nothing was owed
   bool in_message_ = false;      // part of a message has come, and not yet its end
   bool delivering_ = false;      // the present message goes to the client
+  bool keeping_ = false;         // the present message is kept back
   bool told_fatal_ = false;      // the client has been sent the server's own last words
   bool rolled_back_ = false;     // the rollback after an abandonment has been sent
   bool batch_open_ = false;      // extended messages have been sent, and no Sync behind them
@@ -235,9 +238,11 @@ class ServerSession final : public ServerConnection {
   std::uint64_t noted_ = 0;                  // the ledger entry of the latest message of the client
   PinClock pin_clock_;
   BatchReplay replay_;
+  std::string kept_description_;  // of parameters, until it is clear whether that of the rows is an error
+  std::string kept_error_;        // of a batch that is not at its end, until it is clear whether that heals
 
   // What pgweir asks the server itself, up to the ledger entry `own_until_`.
-  enum class Own : std::uint8_t { nothing, synchronise, inspect, clean, role, move, roll_back, check };
+  enum class Own : std::uint8_t { nothing, synchronise, inspect, clean, role, roll_back, check, move };
   Own own_ = Own::nothing;
   std::uint64_t own_until_ = 0;
   std::optional<ErrorText> own_error_;

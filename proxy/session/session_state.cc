@@ -103,7 +103,8 @@ std::optional<ErrorText> SessionState::note(const SqlEffects& effects, Bytes sql
         !parameters.others &&
         std::all_of(parameters.names.begin(), parameters.names.end(),
                     [&](const std::string& name) { return reported.find(name) != nullptr; });
-    if (!all_reported) begins.add(StateKind::setting);
+    if (!all_reported || parameters.resets) begins.add(StateKind::setting);
+    if (parameters.resets) resets_.names.insert(parameters.names.begin(), parameters.names.end());
     for (const std::string& name : parameters.names) {
       if (is_custom(name) && custom_.size() < max_custom) custom_.insert(name);
     }
@@ -137,8 +138,15 @@ std::optional<ErrorText> SessionState::note(const SqlEffects& effects, Bytes sql
     if (begins.has(it.kind) && (starts_something || pins_.has(it.kind))) watch(it.kind, policies);
   }
   if (all) watch(StateKind::setting, policies);
-  if (all || effects.has(E::reset_all)) reset_all_ = true;
+  if (all || effects.has(E::reset_all)) resets_.all = true;
   return {};
+}
+
+bool SessionState::Resets::has(Bytes name) const {
+  if (all || names.empty()) return all;
+  std::string lower(name);
+  std::transform(lower.begin(), lower.end(), lower.begin(), lower_ascii);
+  return names.count(lower) > 0;
 }
 
 void SessionState::watch_names(Bytes text) {
@@ -221,7 +229,6 @@ std::optional<Parameters> SessionState::conclude(const Policies& policies, const
         it.kind == StateKind::setting && policies[static_cast<std::size_t>(it.kind)] == StatePolicy::track;
     if (present_.has(it.kind) && !tracked) pins_.add(it.kind);
   }
-  reset_all_ = false;
   const bool asked = asked_.has(StateKind::setting);
   asked_.clear();
   if (!asked) return {};

@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "admin/settings.h"
 #include "pool/state_kind.h"
@@ -38,8 +39,13 @@ class SessionState {
   bool due() const { return watched_.any(); }
   // The kinds that hold the server. LISTEN does until the shared connection of the pool has taken it over.
   StateKinds pins() const { return pins_; }
-  // Nothing but RESET ALL or DISCARD ALL makes the parameters of the startup packet count again.
-  bool reset_all() const { return reset_all_; }
+  // Which reported parameters were reset, so that what the startup packet asked for counts again. Once.
+  struct Resets {
+    bool all = false;             // RESET ALL or DISCARD ALL
+    std::set<std::string> names;  // in lower case
+    bool has(Bytes name) const;
+  };
+  Resets take_resets() { return std::exchange(resets_, {}); }
 
   // What to ask, in a transaction: `before` statement_timeout is set, and then `rest`. `present`: what was
   // set when the server was asked last. Each row of the answers is given to answer().
@@ -62,7 +68,7 @@ class SessionState {
 
  private:
   StateKinds watched_, asked_, present_, pins_;
-  bool reset_all_ = false;
+  Resets resets_;
   std::set<std::string> custom_;  // names that the client has set and pg_settings may not show
   std::set<std::string> channels_;
   Parameters found_;

@@ -59,8 +59,8 @@ class Checks {
   struct Counts {
     std::uint64_t sessions = 0, transactions = 0, rows = 0, refusals = 0, cancels = 0, faults = 0,
                   lost_sessions = 0;
-    std::uint64_t notifications = 0;
     std::uint64_t limits = 0, limit_ends = 0;  // statements and sessions that time limits have ended
+    std::uint64_t notifications = 0;
     std::uint64_t units = 0, logins_refused = 0, servers_moved = 0, reloads = 0;
   };
   Counts counts;
@@ -80,9 +80,9 @@ class Checks {
   ConnectionLimits limits_;         // in force
   ConnectionLimits wanted_limits_;  // what the latest settings say
   std::map<int, Client> clients_;
+  bool limits_expected_ = false;
   // By database and channel: payloads with their places in the order of their commits.
   std::map<std::pair<std::string, std::string>, std::map<std::string, std::size_t>> notifications_;
-  bool limits_expected_ = false;
 };
 
 }  // namespace pgweir::sim

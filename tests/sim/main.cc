@@ -145,8 +145,8 @@ int run_seeds(const Options& options) {
       n(sum.rows));
   std::printf(
       "%llu faults, %llu cancels that hit, %llu refusals, %llu logins refused, %llu sessions lost, "
-      "%llu reloads, %llu servers moved between workers, %llu notifications\n%llu statements and %llu "
-      "sessions past a time limit\n",
+      "%llu reloads, %llu servers moved between workers, %llu notifications\n%llu statements and %llu sessions "
+      "past a time limit\n",
       n(sum.faults), n(sum.cancels), n(sum.refusals), n(sum.logins_refused), n(sum.lost_sessions),
       n(sum.reloads), n(sum.servers_moved), n(sum.notifications), n(sum.limits), n(sum.limit_ends));
   return EXIT_SUCCESS;

@@ -146,10 +146,11 @@ std::string owner_mark(Owner owner) {
   return "/*c" + std::to_string(owner.client) + " s" + std::to_string(owner.serial) + "*/ ";
 }
 
-std::string error_body(Bytes severity, Bytes code, Bytes message) {
+std::string error_body(Bytes severity, Bytes code, Bytes message, Bytes routine) {
   Writer out;
-  out.u8('S').cstring(severity).u8('V').cstring(severity).u8('C').cstring(code).u8('M').cstring(message).u8(
-      0);
+  out.u8('S').cstring(severity).u8('V').cstring(severity).u8('C').cstring(code).u8('M').cstring(message);
+  if (!routine.empty()) out.u8('R').cstring(routine);
+  out.u8(0);
   return out.take();
 }
 
@@ -329,7 +330,7 @@ void ToySession::on_parse(Bytes body) {
   // PostgreSQL finds the syntax error first; the proxy cannot.
   if (!name.empty() && statements_.contains(name)) {
     if (block_ == Block::failed) return raise("25P02", in_failed_block);
-    return raise("42P05", "prepared statement \"" + name + "\" already exists");
+    return raise("42P05", "prepared statement \"" + name + "\" already exists", "StorePreparedStatement");
   }
   if (statement.word == "broken") return raise("42601", "syntax error at \"" + statement.text + "\"");
   if (!statement.word.empty() && refused_in_failed_block(statement)) return;
@@ -350,7 +351,7 @@ void ToySession::on_bind(Bytes body) {
   }
   need_transaction();
   const auto found = statements_.find(name);
-  if (found == statements_.end()) return raise_missing(name);
+  if (found == statements_.end()) return raise_missing(name, "exec_bind_message");
   if (refused_in_failed_block(found->second)) return;
   Statement statement = found->second;
   if (arguments.size() != statement.parameters()) {
@@ -372,7 +373,7 @@ void ToySession::on_describe(Bytes body) {
   const Statement* statement = nullptr;
   if (prepared) {
     const auto found = statements_.find(name);
-    if (found == statements_.end()) return raise_missing(name);
+    if (found == statements_.end()) return raise_missing(name, "exec_describe_statement_message");
     statement = &found->second;
   } else {
     const auto found = portals_.find(name);
@@ -622,7 +623,7 @@ void ToySession::run_deallocate(const Statement& statement) {
     statements_.clear();  // PostgreSQL keeps the unnamed one; the proxy does not
     return complete("DEALLOCATE ALL");
   }
-  if (statements_.erase(name) == 0) return raise_missing(name);
+  if (statements_.erase(name) == 0) return raise_missing(name, {});
   complete("DEALLOCATE");
 }
 
@@ -690,9 +691,9 @@ bool ToySession::set_value(const std::string& name, const std::string& value, bo
   return true;
 }
 
-void ToySession::raise_missing(const std::string& name) {
-  raise("26000", name.empty() ? "unnamed prepared statement does not exist"
-                              : "prepared statement \"" + name + "\" does not exist");
+void ToySession::raise_missing(const std::string& name, Bytes asked_by) {
+  if (name.empty()) return raise("26000", "unnamed prepared statement does not exist", asked_by);
+  raise("26000", "prepared statement \"" + name + "\" does not exist", "FetchPreparedStatement");
 }
 
 int ToySession::prepared_statements() const {
@@ -751,8 +752,8 @@ void ToySession::end_transaction(bool commit) {
   portals_.clear();
 }
 
-void ToySession::raise(Bytes code, Bytes message) {
-  emit('E', error_body("ERROR", code, message));
+void ToySession::raise(Bytes code, Bytes message, Bytes routine) {
+  emit('E', error_body("ERROR", code, message, routine));
   flush_ = true;
   unclear_ = unclear_ || copy_.has_value();
   copy_.reset();

@@ -43,7 +43,7 @@ struct Message {
 };
 
 std::string owner_mark(Owner owner);
-std::string error_body(Bytes severity, Bytes code, Bytes message);
+std::string error_body(Bytes severity, Bytes code, Bytes message, Bytes routine = {});
 // A field of an ErrorResponse or NoticeResponse; empty when it is not there.
 std::string error_field(Bytes body, char field);
 
@@ -200,12 +200,12 @@ class ToySession {
   bool run_transaction_word(const Statement& statement);
   void describe_rows(const Statement& statement);
   bool set_value(const std::string& name, const std::string& value, bool local);
-  void raise_missing(const std::string& name);
+  void raise_missing(const std::string& name, Bytes asked_by);
 
   void need_transaction();
   void note_owner(Owner owner, const Statement* statement);
   void end_transaction(bool commit);
-  void raise(Bytes code, Bytes message);
+  void raise(Bytes code, Bytes message, Bytes routine = {});
   void notice(Bytes code, Bytes message);
   void ready();
   void emit(char type, std::string body = {}) { output_.push_back({type, std::move(body)}); }
