@@ -29,6 +29,7 @@ class Canceler final : public Connection {
     write_cancel_request(message, static_cast<std::uint32_t>(backend_pid_), secret_);
     engine_.send_copy(*this, message.view());
     sent_ = true;
+    server->cancel_sent();
   }
   // PostgreSQL answers nothing on this connection.
   void on_bytes(Bytes) override {}

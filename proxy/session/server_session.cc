@@ -540,11 +540,11 @@ void ServerSession::look_for_rest() {
     if ((in_transaction() && !planted(Bug::release_too_early)) || !client_->at_boundary()) return;
     if (statements_.holds_server()) return;
     // The cancel might hit the question; what the client asks next builds on the answer.
-    question_waits_ = session_.due() && cancels_ > 0;
+    question_waits_ = session_.due() && cancels_sent_ > 0;
     if (question_waits_) return;
     if (session_.due()) return inspect();
     if (role_doubted_) return ask_role();
-    if (session_.pins().has(StateKind::listen) && listen_taken_ && cancels_ == 0 &&
+    if (session_.pins().has(StateKind::listen) && listen_taken_ && cancels_sent_ == 0 &&
         pool_.listens->ready(*client_))
       return move_listening();
     const bool pinned = session_.pins().any() && !planted(Bug::release_pinned);
@@ -1171,6 +1171,7 @@ void ServerSession::cancel_running() {
 
 void ServerSession::cancel_carried(bool sent, bool settled) {
   --cancels_;
+  if (sent) --cancels_sent_;
   if (state_ == ServerState::closing) return;
   if (sent && !settled)
     return condemn(

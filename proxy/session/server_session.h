@@ -137,6 +137,8 @@ class ServerSession final : public ServerConnection {
   void cut_short(TimeLimit limit, std::string setting, ErrorText error);
   // Cancels what it runs for its client now.
   void cancel_running();
+  // A cancel is under way now; one that is not yet is not sent when its request has been answered.
+  void cancel_sent() { ++cancels_sent_; }
   // A connection that carries a cancel has come to its end. `sent`: the server may have got it; `settled`:
   // and it has done with it.
   void cancel_carried(bool sent, bool settled);
@@ -261,6 +263,7 @@ class ServerSession final : public ServerConnection {
   std::optional<ErrorText> failed_for_;  // why the transaction was made to fail, to be told yet
   bool cancel_later_ = false;            // when pgweir's own requests are answered
   int cancels_ = 0;                      // on their way to this server
+  int cancels_sent_ = 0;                 // of these, on their way for certain
   std::uint64_t canceled_request_ = 0;   // the latest request that a cancel was sent for
   Instant abandon_until_{};              // when patience with an abandoned server ends
   std::uint64_t request_ = 0;            // counts what was asked, so that a late cancel hits nothing newer
