@@ -189,8 +189,8 @@ class WorkerEngine {
   std::uint64_t statement_ids_ = 0;
   Credentials credentials_;
 
-  ConnectionTable connections_;
   std::map<Route, std::unique_ptr<PoolEntry>> pools_;
+  ConnectionTable connections_;  // after the pools, whose deadline lists its clients leave when they die
   std::vector<PoolEntry*> touched_;
   std::vector<Route> useless_;
   std::vector<Connection*> dirty_;
