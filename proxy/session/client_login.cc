@@ -10,6 +10,7 @@
 #include "protocol/message.h"
 #include "protocol/reader.h"
 #include "proxy/session/client_session.h"
+#include "proxy/session/error_text.h"
 #include "proxy/session/worker_engine.h"
 
 namespace pgweir {

@@ -8,6 +8,7 @@
 #include "protocol/message.h"
 #include "protocol/reader.h"
 #include "proxy/session/client_login.h"
+#include "proxy/session/error_text.h"
 #include "proxy/session/listen_hub.h"
 #include "proxy/session/uses_of.h"
 

@@ -5,6 +5,7 @@
 #include "protocol/backend.h"
 #include "protocol/frontend.h"
 #include "protocol/message.h"
+#include "proxy/session/error_text.h"
 #include "proxy/session/listen_hub.h"
 #include "proxy/session/server_login.h"
 #include "proxy/session/server_session.h"

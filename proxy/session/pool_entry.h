@@ -17,21 +17,11 @@
 #include "protocol/parameters.h"
 #include "protocol/startup.h"
 #include "proxy/session/client_clock.h"
+#include "proxy/session/error_text.h"
 #include "proxy/session/host.h"
 #include "proxy/session/host_choice.h"
-#include "proxy/session/refusal.h"
 
 namespace pgweir {
-
-// An error as a server gave it, or as pgweir words it, to be passed to clients.
-struct ErrorText {
-  std::string sqlstate;
-  std::string message;
-  std::string detail;
-  std::string hint;
-  std::string routine{};             // PostgreSQL's function, which some drivers go by
-  std::optional<Refusal> refusal{};  // pgweir's reason, when the words are its own
-};
 
 // Where the servers of a pool are, and who logs in there.
 struct ServerTarget {

@@ -6,6 +6,7 @@
 #include "protocol/backend.h"
 #include "protocol/frontend.h"
 #include "protocol/startup.h"
+#include "proxy/session/error_text.h"
 #include "proxy/session/refusal.h"
 #include "proxy/session/server_connection.h"
 #include "proxy/session/server_session.h"

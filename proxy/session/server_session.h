@@ -153,6 +153,13 @@ class ServerSession final : public ServerConnection {
   bool movable() const { return out().empty() && framer_.at_boundary(); }
 
  private:
+  // How long a server may take to come to rest after its client has left, before it is closed.
+  static constexpr Duration abandon_patience = std::chrono::seconds(5);
+  // After how long a cancel that has not helped is repeated meanwhile.
+  static constexpr Duration cancel_again = std::chrono::milliseconds(500);
+
+  // Whether rows are wanted as a whole: while the answer to a question of pgweir's is awaited.
+  void gather_rows(bool gather);
   void serve(const Piece& piece);
   void deliver(const Piece& piece);
   void deliver_error(const Piece& piece);
@@ -162,7 +169,7 @@ class ServerSession final : public ServerConnection {
   bool end_preparing();
   void parameter_changed(Bytes body);
   void doubt_role();
-  void doubt_read_only(const std::string& before, Bytes now);
+  void doubt_read_only(Bytes parameter, const std::string& before, Bytes now);
   void ask_role();
   void role_answered();
   void end_login(CloseReason reason, const ErrorText& error, bool server_said_no);
@@ -274,14 +281,5 @@ class ServerSession final : public ServerConnection {
   Instant used_{};  // when its last client left
   std::unique_ptr<ServerLogin> login_;
 };
-
-// The error of a server as text to pass on, read from the body of an ErrorResponse.
-ErrorText error_text(Bytes error_body);
-// pgweir's own words: the row's SQLSTATE, the message, and optionally more.
-ErrorText refusal_text(Refusal refusal, std::string message, std::string detail = {}, std::string hint = {});
-// PostgreSQL's words to whoever goes on after an error.
-ErrorText aborted();
-// As an ErrorResponse message.
-std::string error_response(Bytes severity, const ErrorText& error);
 
 }  // namespace pgweir

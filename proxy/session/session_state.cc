@@ -5,6 +5,7 @@
 #include "protocol/backend.h"
 #include "protocol/frontend.h"
 #include "protocol/sql_lexer.h"
+#include "proxy/session/error_text.h"
 #include "proxy/session/server_session.h"
 
 namespace pgweir {

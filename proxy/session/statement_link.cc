@@ -6,6 +6,7 @@
 #include "protocol/reader.h"
 #include "protocol/sql_commands.h"
 #include "proxy/session/client_session.h"
+#include "proxy/session/error_text.h"
 #include "proxy/session/plant.h"
 #include "proxy/session/server_session.h"
 #include "proxy/session/worker_engine.h"

@@ -8,6 +8,7 @@
 #include "pool/placement.h"
 #include "proxy/session/client_login.h"
 #include "proxy/session/client_session.h"
+#include "proxy/session/error_text.h"
 #include "proxy/session/listen_hub.h"
 #include "proxy/session/listener_session.h"
 #include "proxy/session/plant.h"
