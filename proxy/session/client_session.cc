@@ -403,6 +403,10 @@ void ClientSession::on_timer() {
 
 // ---- login ----
 
+void ClientSession::on_tls(const std::string& error) {
+  if (login_) login_->on_tls(error);
+}
+
 void ClientSession::on_key(const Digest& salted_password) {
   if (login_) login_->on_key(salted_password);
 }
@@ -770,6 +774,7 @@ ClientSnapshot ClientSession::snapshot() const {
   result.user = route_.user;
   result.database = route_.database;
   result.application_name = application_name();
+  if (tls() != nullptr) result.tls = tls()->description;
   if (pool_ != nullptr) result.replication = pool_->replication_kind();
   result.state = login_         ? ClientState::login
                  : waiting()    ? ClientState::waiting

@@ -36,6 +36,7 @@ class ClientSession final : public Connection {
   void on_closed(const std::string& error) override;
   void on_timer() override;
   void on_key(const Digest& salted_password) override;
+  void on_tls(const std::string& error) override;
 
   const PeerAddress& peer() const { return peer_; }
   Instant connected() const { return connected_; }

@@ -52,7 +52,11 @@ void ListenerSession::log(LogLevel level, std::string text) {
 void ListenerSession::on_dialed(const DialResult& result) {
   if (!result.connected) return login_failed(refusal_text(Refusal::server_unreachable, result.error), false);
   peer_ = result.peer;
-  login_->start();
+  login_->start(endpoint_);
+}
+
+void ListenerSession::on_tls(const std::string& error) {
+  if (login_) login_->on_tls(error);
 }
 
 void ListenerSession::on_key(const Digest& salted_password) {
@@ -86,6 +90,7 @@ void ListenerSession::login_failed(const ErrorText& error, bool) {
 // ---- from the server ----
 
 void ListenerSession::on_bytes(Bytes bytes) {
+  if (!over_ && login_ && login_->on_raw(bytes)) return;
   while (!over_) {
     const auto piece = framer_.next(bytes);
     if (!piece) break;
@@ -169,6 +174,7 @@ ServerSnapshot ListenerSession::snapshot() const {
   ServerSnapshot result;
   result.id = serial();
   result.user = pool_.login_user();
+  if (tls() != nullptr) result.tls = tls()->description;
   result.database = pool_.route.database;
   result.application_name = listener_name;
   result.state = login_ ? ServerState::login : ServerState::active;

@@ -29,6 +29,7 @@ class ListenerSession final : public ServerConnection {
   void on_closed(const std::string& error) override;
   void on_timer() override;
   void on_key(const Digest& salted_password) override;
+  void on_tls(const std::string& error) override;
   void login_done(SharedParameters parameters, std::int32_t backend_pid, std::string secret,
                   ServerRole role) override;
   void login_failed(const ErrorText& error, bool server_said_no) override;

@@ -30,10 +30,12 @@ struct ServerTarget {
   std::string dbname;    // empty: as the client named it
   std::string user;      // empty: the client's user
   std::string password;  // plain, or a verifier
+  TlsMode tls = TlsMode::disable;
   friend bool operator==(const ServerTarget&, const ServerTarget&) = default;
   // All of it but the password, to compare what two workers mean.
   std::string key() const {
-    std::string text = std::to_string(static_cast<int>(attrs)) + '\n' + dbname + '\n' + user;
+    std::string text = std::to_string(static_cast<int>(attrs)) + '\n' +
+                       std::to_string(static_cast<int>(tls)) + '\n' + dbname + '\n' + user;
     for (const Endpoint& host : hosts) text += '\n' + host.name();
     return text;
   }

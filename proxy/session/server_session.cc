@@ -91,7 +91,7 @@ void ServerSession::log(LogLevel level, std::string text) {
 // ---- from the server ----
 
 void ServerSession::on_bytes(Bytes bytes) {
-  if (state_ == ServerState::closing) return;
+  if (state_ == ServerState::closing || (login_ && login_->on_raw(bytes))) return;
   while (auto piece = framer_.next(bytes)) {
     if (login_) {
       if (piece->last) login_->on_message(piece->type, piece->body);

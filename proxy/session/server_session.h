@@ -39,6 +39,7 @@ class ServerSession final : public ServerConnection {
   void on_bytes(Bytes bytes) override;
   void on_drained() override;
   void on_dialed(const DialResult& result) override;
+  void on_tls(const std::string& error) override;
   void on_closed(const std::string& error) override;
   void on_timer() override;
   void on_key(const Digest& salted_password) override;

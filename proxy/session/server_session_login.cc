@@ -16,7 +16,11 @@ void ServerSession::on_dialed(const DialResult& result) {
     return;
   }
   peer_ = result.peer;
-  login_->start();
+  login_->start(endpoint_);
+}
+
+void ServerSession::on_tls(const std::string& error) {
+  if (login_) login_->on_tls(error);
 }
 
 void ServerSession::on_key(const Digest& salted_password) {

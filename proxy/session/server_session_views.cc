@@ -32,6 +32,7 @@ ServerSnapshot ServerSession::snapshot() const {
   const std::string* const application = parameters_ ? parameters_->find("application_name") : nullptr;
   if (application != nullptr) result.application_name = *application;
   result.replication = pool_.replication_kind();
+  if (tls() != nullptr) result.tls = tls()->description;
   result.state = state_;
   result.peer = peer_;
   result.connected = connected_;

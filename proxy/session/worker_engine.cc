@@ -226,9 +226,27 @@ void WorkerEngine::end(Connection& connection) {
 Transport WorkerEngine::detach(Connection& connection) {
   host_.write(connection.id(), connection.out());
   connection.host_gone_ = true;
-  const Transport transport = host_.detach(connection.id());
+  Transport transport = host_.detach(connection.id());
+  transport.tls_info = connection.tls_;
   end(connection);
   return transport;
+}
+
+void WorkerEngine::adopt(Connection& connection, const Transport& transport) {
+  connection.tls_ = transport.tls_info;
+  host_.adopt(connection.id(), transport);
+}
+
+void WorkerEngine::start_tls(Connection& connection, TlsStart start) {
+  host_.write(connection.id(), connection.out());
+  host_.start_tls(connection.id(), std::move(start));
+}
+
+void WorkerEngine::on_tls(ConnId id, TlsResult result) {
+  Connection* const connection = find(id);
+  if (connection == nullptr) return;
+  if (result.error.empty()) connection->tls_ = std::make_shared<const TlsInfo>(std::move(result.info));
+  connection->on_tls(result.error);
 }
 
 void WorkerEngine::log(LogLevel level, char side, const Connection& connection, const Route& route,
@@ -478,7 +496,7 @@ void WorkerEngine::configure(PoolEntry& pool, const DatabaseSettings& database) 
     pool.policies[static_cast<std::size_t>(it.kind)] = settings_->policy_of(it.kind, &database, user);
 
   ServerTarget target{hosts_of(database), database.target_session_attrs, database.dbname, database.user,
-                      database.password};
+                      database.password,  settings_->server_tls.mode};
   pool.hosts.configure(target.hosts, target.attrs, database.load_balance_hosts);
   if (target.user.empty() && target.password.empty() && user != nullptr) target.password = user->password;
   if (target == pool.target) return;
@@ -791,7 +809,7 @@ void WorkerEngine::on_mail(AdoptClient& mail) {
   const ConnId id = on_accept(std::move(mail.peer));
   ClientSession& client = *find_client(id);
   client.set_connected(mail.connected);
-  host_.adopt(id, mail.transport);
+  adopt(client, mail.transport);
   client.on_bytes(arena_.copy(mail.received));
 }
 
@@ -801,8 +819,8 @@ void WorkerEngine::on_mail(AdoptServer& mail) {
   PoolEntry& pool = pool_of(mail.route, database == nullptr ? nowhere : *database);
   auto session = std::make_unique<ServerSession>(*this, pool, mail);
   ServerSession& server = *session;
-  const ConnId id = add(std::move(session));
-  host_.adopt(id, mail.transport);
+  add(std::move(session));
+  adopt(server, mail.transport);
   pool.shard.adopted();
   host_.post_control(SlotMoved{mail.from, id_, mail.route});
   if (!pool.welcome) pool.welcome = parameters_.intern(Parameters(mail.welcome));

@@ -63,6 +63,10 @@ class WorkerEngine {
   void end(Connection& connection);
   // Takes it from the host, to be mailed away.
   Transport detach(Connection& connection);
+  void adopt(Connection& connection, const Transport& transport);
+  // Writes what there is in clear, and encrypts from then on.
+  void start_tls(Connection& connection, TlsStart start);
+  void on_tls(ConnId id, TlsResult result);
   // Frees a login when the turn ends: it is one of its own calls that found it finished.
   void bury(std::unique_ptr<ClientLogin> login);
   Connection* find(ConnId id) const;

@@ -27,6 +27,7 @@ Settings draw_settings(SeededRandom& random, int workers, ServerAuth auth) {
   settings.log.connections = settings.log.disconnections = settings.log.pooler_errors = true;
   settings.log.level = LogLevel::debug;
   settings.advice.target_wait = 5ms;
+  settings.server_tls.mode = random.pick<TlsMode>({TlsMode::disable, TlsMode::prefer});
 
   PoolSettings& pool = settings.pool;
   pool.default_pool_size = random.between(1, random.chance(500) ? 2 : 8);

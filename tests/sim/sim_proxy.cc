@@ -96,6 +96,7 @@ class SimProxy::Worker : public Host, public SocketUser {
   void dial(ConnId conn, const Endpoint& endpoint) override;
   void adopt(ConnId conn, Transport transport) override;
   Transport detach(ConnId conn) override;
+  void start_tls(ConnId, TlsStart) override { proxy_.schedule_.fail("nobody encrypts here"); }
   void write(ConnId conn, Outbox& outbox) override;
   void set_reading(ConnId conn, bool reading) override;
   void close(ConnId conn, Outbox& outbox) override;

@@ -119,6 +119,7 @@ class Stage final : public Host {
   // Host
   void dial(ConnId conn, const Endpoint& endpoint) override { dials_.push_back({conn, endpoint}); }
   void adopt(ConnId, Transport) override {}
+  void start_tls(ConnId, TlsStart) override {}
   Transport detach(ConnId) override { return {}; }
   void write(ConnId conn, Outbox& outbox) override {
     while (!outbox.empty()) {

@@ -127,6 +127,7 @@ class Stage final : public Host {
   // Host
   void dial(ConnId conn, const Endpoint&) override { dials_.push_back(conn); }
   void adopt(ConnId, Transport) override {}
+  void start_tls(ConnId, TlsStart) override {}
   Transport detach(ConnId) override { return {}; }
   void write(ConnId conn, Outbox& outbox) override {
     while (!outbox.empty()) {
