@@ -192,7 +192,7 @@ class SimProxy::Control : public ControlHost {
     need_turn();
   }
   bool mail_waits() const { return !mail_.empty() || turn_due_ || some_mail(to_workers_); }
-  Reloaded reload(const Settings&) override { return {std::move(new_settings_), "other pool sizes"}; }
+  Reloaded reload(const Settings&) override { return {std::move(new_settings_), {}, "other pool sizes"}; }
   void stop(bool) override {}
   void log(LogLine line) override {
     proxy_.schedule_.trace("control log %s", printable(line.text, 160).c_str());
