@@ -74,9 +74,13 @@ bool ClientLogin::can_encrypt() const {
 
 void ClientLogin::on_tls(const std::string& error) {
   if (state_ != State::encryption) return;
-  if (!error.empty()) return client_.leave("TLS failed: " + error);
-  // Without it a client could be led here that meant to speak another protocol (RFC 7301).
-  if (direct_ && !client_.tls()->alpn) return client_.leave("TLS failed: no ALPN \"postgresql\"");
+  // Without ALPN a client could be led here that meant to speak another protocol (RFC 7301).
+  const bool led_here = error.empty() && direct_ && !client_.tls()->alpn;
+  if (led_here || !error.empty()) {
+    engine_.log(LogLevel::info, 'C', client_, {}, client_.peer(),
+                "TLS failed: " + (led_here ? std::string("no ALPN \"postgresql\"") : error));
+    return client_.leave("no encryption");
+  }
   state_ = State::startup;
 }
 

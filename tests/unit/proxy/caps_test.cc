@@ -25,6 +25,7 @@ class House final : public Host, public ControlHost {
  public:
   explicit House(const std::function<void(Settings&)>& change) {
     auto settings = std::make_shared<Settings>(settings_by_default());
+    settings->server_tls.mode = TlsMode::disable;
     settings->auth.type = AuthType::trust;
     settings->databases["*"] = database_by_default("*");
     settings->pool.query_wait_notify = {};  // clients hear of nothing but what is tested

@@ -22,6 +22,7 @@ class Stage final : public Host {
   explicit Stage(SessionAttrs wanted, LoadBalanceHosts balance = LoadBalanceHosts::disable)
       : settings_(settings_by_default()) {
     settings_.auth.type = AuthType::trust;
+    settings_.server_tls.mode = TlsMode::disable;
     DatabaseSettings any = database_by_default("*");
     any.hosts = {"a", "b"};
     any.ports = {1, 2};

@@ -20,6 +20,7 @@ class Stage final : public Host {
  public:
   explicit Stage(void (*change)(PoolSettings&)) : settings_(settings_by_default()) {
     settings_.auth.type = AuthType::trust;
+    settings_.server_tls.mode = TlsMode::disable;
     settings_.pool.default_pool_size = 1;
     settings_.pool.query_wait_notify = 0s;
     change(settings_.pool);
