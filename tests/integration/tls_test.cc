@@ -1,10 +1,16 @@
 // Encryption on both sides.
 
+#include <arpa/inet.h>
 #include <doctest/doctest.h>
 #include <openssl/ssl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <thread>
 
+#include "protocol/backend.h"
 #include "tests/integration/servers.h"
 #include "tests/support/certificates.h"
 
@@ -130,6 +136,48 @@ class DirectClient {
   WireClient wire_;
   SSL_CTX* context_;
   SSL* ssl_;
+};
+
+// Answers whoever connects, once, with these bytes.
+class LyingServer {
+ public:
+  explicit LyingServer(std::string answer)
+      : answer_(std::move(answer)), listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    REQUIRE(::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) == 0);
+    REQUIRE(::listen(listener_, 10) == 0);
+    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::jthread([this] { serve(); });
+  }
+  ~LyingServer() {
+    ::shutdown(listener_, SHUT_RDWR);
+    thread_.join();
+    ::close(listener_);
+  }
+  LyingServer(const LyingServer&) = delete;
+  LyingServer& operator=(const LyingServer&) = delete;
+
+  int port() const { return port_; }
+
+ private:
+  void serve() const {
+    for (int peer = -1; (peer = ::accept(listener_, nullptr, nullptr)) >= 0; ::close(peer)) {
+      std::array<char, 8> request;
+      if (::recv(peer, request.data(), request.size(), MSG_WAITALL) != 8) continue;
+      ::send(peer, answer_.data(), answer_.size(), MSG_NOSIGNAL);
+      while (::recv(peer, request.data(), request.size(), 0) > 0) {
+      }
+    }
+  }
+
+  const std::string answer_;
+  const int listener_;
+  int port_ = 0;
+  std::jthread thread_;
 };
 
 const std::string startup_packet = [] {
@@ -314,6 +362,31 @@ TEST_CASE("tls: a server that cannot prove who it is gets nothing") {
     // Whoever asks for less gets in.
     const PgweirProcess trusting(to_tls(postgres, files, "require"));
     CHECK(trusting.connect().value("select 1") == "1");
+  }
+}
+
+TEST_CASE("tls: what a server says in clear behind its consent is not believed") {
+  const Files files;
+  struct Row {
+    std::string answer, words;
+  };
+  Writer error;
+  write_error_response(
+      error, {.severity = "FATAL", .sqlstate = "53300", .message = "sorry, too many clients already"});
+  for (const auto& [answer, words] :
+       {Row{"SR", "the server sent unencrypted data behind its consent to encrypt"},
+        Row{"X", "the server gave no answer to the request for encryption"},
+        Row{"Snonsense!", "the server sent unencrypted"},
+        Row{error.take(), "sorry, too many clients already"}}) {
+    CAPTURE(words);
+    const LyingServer server(answer);
+    PgweirSetup setup = to_tls(shared_postgres(), files, "prefer");
+    setup.more += "[databases.liar]\nhost = '127.0.0.1'\nport = " + std::to_string(server.port()) + "\n";
+    setup.pool += "server_connect_timeout = '1s'\n";
+    const PgweirProcess pgweir(setup);
+    PgConnection client(pgweir.conninfo("dbname=liar"));
+    CHECK_FALSE(client.try_connect());
+    CHECK(contains(client.error(), words));
   }
 }
 
