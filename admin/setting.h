@@ -48,6 +48,9 @@ template <>
 inline constexpr std::array<Bytes, 6> words_of<SessionAttrs>{"any",     "read-write", "read-only",
                                                              "primary", "standby",    "prefer-standby"};
 template <>
+inline constexpr std::array<Bytes, 6> words_of<TlsMode>{"disable", "allow",     "prefer",
+                                                        "require", "verify-ca", "verify-full"};
+template <>
 inline constexpr std::array<Bytes, 3> words_of<AuthType>{"trust", "md5", "scram-sha-256"};
 template <>
 inline constexpr std::array<Bytes, 4> words_of<LogLevel>{"debug", "info", "warning", "error"};

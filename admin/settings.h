@@ -23,6 +23,8 @@ enum class StatePolicy : std::uint8_t { track, pin, refuse, allow };
 enum class LoadBalanceHosts : std::uint8_t { disable, round_robin };
 // What a server must be to be used; libpq's words and meanings.
 enum class SessionAttrs : std::uint8_t { any, read_write, read_only, primary, standby, prefer_standby };
+// Whether connections are encrypted; libpq's words and meanings.
+enum class TlsMode : std::uint8_t { disable, allow, prefer, require, verify_ca, verify_full };
 enum class AuthType : std::uint8_t { trust, md5, scram_sha_256 };
 enum class LogFormat : std::uint8_t { text, json };
 enum class LogLevel : std::uint8_t { debug, info, warning, error };
@@ -67,6 +69,9 @@ struct PoolSettings {
   int max_prepared_statements = 0;  // of one server; 0: they are not kept track of
   int max_client_prepared_statements = 0;
   int max_client_prepared_memory = 0;  // bytes
+  int max_client_channels = 0;         // of LISTEN, that the shared connection serves
+  int max_pool_channels = 0;           // the same of all clients of a pool on one worker
+  int max_client_notify_memory = 0;    // bytes
   std::string server_reset_query;
   std::string server_check_query;  // "<empty>": an empty query; empty: no check
   Duration server_check_delay{};
@@ -134,6 +139,17 @@ struct AuthSettings {
   int server_max_scram_iterations = 0;  // a server that asks for more is refused
 };
 
+// TLS of the connections to one side.
+struct TlsSettings {
+  TlsMode mode = TlsMode::disable;
+  std::string key_file, cert_file;
+  std::string ca_file;               // whom certificates are trusted from; "system": the system's own
+  std::string protocols = "secure";  // see tls_versions.h
+  std::string ciphers = "default";   // up to TLS 1.2, in OpenSSL's words
+  std::string tls13_ciphers;         // empty: OpenSSL's choice
+  std::string ecdhcurve = "auto";    // clients only
+};
+
 struct LogSettings {
   LogLevel level = LogLevel::info;
   LogFormat format = LogFormat::text;
@@ -155,6 +171,7 @@ struct Settings {
   ListenSettings listen;
   PoolSettings pool;
   AuthSettings auth;
+  TlsSettings client_tls, server_tls;
   LogSettings log;
   ConsoleSettings console;
   AdviceSettings advice;

@@ -2,7 +2,9 @@
 
 #include <variant>
 
+#include "admin/setting.h"
 #include "admin/settings_text.h"
+#include "admin/tls_versions.h"
 #include "protocol/secrets.h"
 
 namespace pgweir {
@@ -22,6 +24,7 @@ class Checks {
     console_users("console.admin_users", settings_.console.admin_users);
     console_users("console.stats_users", settings_.console.stats_users);
     passwords();
+    encryption();
     return std::move(findings_);
   }
 
@@ -74,6 +77,28 @@ class Checks {
                                                             std::to_string(pool.min_pool_size));
       }
     }
+  }
+
+  void encryption() {
+    const TlsSettings& clients = settings_.client_tls;
+    if (clients.mode != TlsMode::disable && clients.cert_file.empty())
+      error("client_tls.cert_file",
+            "found none, and without one clients cannot encrypt: give one, or set "
+            "client_tls.sslmode = \"disable\"");
+    encryption_of("client_tls", clients);
+    encryption_of("server_tls", settings_.server_tls);
+  }
+
+  void encryption_of(const std::string& section, const TlsSettings& side) {
+    if (side.cert_file.empty() != side.key_file.empty())
+      error(section + (side.key_file.empty() ? ".key_file" : ".cert_file"),
+            "found none, but a key and a certificate belong together");
+    const bool verifies = side.mode == TlsMode::verify_ca || side.mode == TlsMode::verify_full;
+    if (verifies && side.ca_file.empty())
+      error(section + ".ca_file", "found none, and " + std::string(word_of(side.mode)) +
+                                      " needs to know whom to trust; \"system\" is the system's authorities");
+    if (const auto versions = tls_versions(side.protocols); !versions)
+      error(section + ".protocols", versions.error());
   }
 
   void hosts() {

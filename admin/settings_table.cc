@@ -44,6 +44,8 @@ constexpr std::array sections{
                     "One section for each user who may log in, [users.NAME]. What is set here counts before "
                     "[databases.NAME] and [pool]."},
     SettingsSection{"auth", "", "How clients prove who they are, and what servers may ask of pgweir."},
+    SettingsSection{"client_tls", "", "Encryption of the connections that clients make."},
+    SettingsSection{"server_tls", "", "Encryption of the connections to servers."},
     SettingsSection{"log", "", "What is logged, to the standard error."},
     SettingsSection{"console", "",
                     "Who may connect to the database pgweir (also named pgbouncer), the console."},
@@ -238,6 +240,18 @@ std::vector<Setting> make_table() {
       integer("pool", "max_client_prepared_memory", 16'777'216, {1024, 1'073'741'824}, "bytes",
               field<&S::pool, &P::max_client_prepared_memory>(),
               "How large the prepared statements of a client may be together."),
+      integer("pool", "max_client_channels", 1000, {1, 100'000}, "channels",
+              field<&S::pool, &P::max_client_channels>(),
+              "On how many channels a client of transaction mode may LISTEN without keeping its server; with "
+              "more it keeps it."),
+      integer("pool", "max_pool_channels", 10'000, {1, 1'000'000}, "channels",
+              field<&S::pool, &P::max_pool_channels>(),
+              "On how many channels the shared connection of a pool listens; for more, clients keep their "
+              "servers. Each worker has such a connection of its own."),
+      integer("pool", "max_client_notify_memory", 1'048'576, {16'384, 1'073'741'824}, "bytes",
+              field<&S::pool, &P::max_client_notify_memory>(),
+              "How many bytes of notifications may wait for a client that is in a transaction or does not "
+              "read. A client with more is disconnected, since notifications are not lost in silence."),
       text("pool", "server_reset_query", "DISCARD ALL", "nothing is sent", longest_text,
            field<&S::pool, &P::server_reset_query>(), "Cleans a server of session mode behind its client."),
       text("pool", "server_check_query", "<empty>", "no check", longest_text,
@@ -447,6 +461,61 @@ std::vector<Setting> make_table() {
   rows.push_back(integer("auth", "server_max_scram_iterations", 100'000, {least_iterations, 10'000'000},
                          "rounds", field<&S::auth, &A::server_max_scram_iterations>(),
                          "A server that asks for a costlier SCRAM login is refused."));
+
+  using T = TlsSettings;
+  const auto tls = [&](Bytes shown, Setting row) { rows.push_back(shown_as(shown, std::move(row))); };
+  tls("client_tls_sslmode",
+      word("client_tls", "sslmode", TlsMode::disable, field<&S::client_tls, &T::mode>(),
+           "Whether clients may or must encrypt. disable: they cannot; allow and prefer: they may; require: "
+           "they must, but for those on the Unix socket; verify-ca and verify-full: they must, and with a "
+           "certificate that ca_file vouches for."));
+  tls("client_tls_key_file",
+      text("client_tls", "key_file", "", "none", longest_path, field<&S::client_tls, &T::key_file>(),
+           "The private key of pgweir, in PEM, without a passphrase."));
+  tls("client_tls_cert_file",
+      text("client_tls", "cert_file", "", "none", longest_path, field<&S::client_tls, &T::cert_file>(),
+           "The certificate that pgweir shows to clients, in PEM, and behind it those between it and the "
+           "authority."));
+  tls("client_tls_ca_file",
+      text("client_tls", "ca_file", "", "none", longest_path, field<&S::client_tls, &T::ca_file>(),
+           "The authorities whose certificates clients may show, in PEM; \"system\" for the system's."));
+  tls("client_tls_protocols",
+      text("client_tls", "protocols", "secure", "", longest_path, field<&S::client_tls, &T::protocols>(),
+           "TLS versions: \"secure\" (1.2 and up), \"all\", or a list of tlsv1.0, tlsv1.1, tlsv1.2 and "
+           "tlsv1.3, of which all between the least and the greatest are taken."));
+  tls("client_tls_ciphers",
+      text("client_tls", "ciphers", "default", "", longest_text, field<&S::client_tls, &T::ciphers>(),
+           "Ciphers up to TLS 1.2, as OpenSSL names them; \"default\" for OpenSSL's choice."));
+  tls("client_tls13_ciphers",
+      text("client_tls", "tls13_ciphers", "", "OpenSSL's choice", longest_text,
+           field<&S::client_tls, &T::tls13_ciphers>(), "Cipher suites of TLS 1.3, as OpenSSL names them."));
+  tls("client_tls_ecdhcurve",
+      text("client_tls", "ecdhcurve", "auto", "", longest_text, field<&S::client_tls, &T::ecdhcurve>(),
+           "Curves for the key exchange, with colons between them; \"auto\" for OpenSSL's choice."));
+  tls("server_tls_sslmode",
+      word("server_tls", "sslmode", TlsMode::prefer, field<&S::server_tls, &T::mode>(),
+           "Whether connections to servers are encrypted, as in libpq. disable: never; allow and prefer: "
+           "where "
+           "the server can; require: always; verify-ca: and its certificate is one that ca_file vouches for; "
+           "verify-full: and it is for the host that was asked for. Unix sockets are not encrypted."));
+  tls("server_tls_ca_file",
+      text("server_tls", "ca_file", "", "none", longest_path, field<&S::server_tls, &T::ca_file>(),
+           "The authorities whose certificates servers may show, in PEM; \"system\" for the system's."));
+  tls("server_tls_key_file",
+      text("server_tls", "key_file", "", "none", longest_path, field<&S::server_tls, &T::key_file>(),
+           "The private key of the certificate that pgweir shows to servers, in PEM."));
+  tls("server_tls_cert_file",
+      text("server_tls", "cert_file", "", "none", longest_path, field<&S::server_tls, &T::cert_file>(),
+           "The certificate that pgweir shows to servers that ask for one, in PEM."));
+  tls("server_tls_protocols",
+      text("server_tls", "protocols", "secure", "", longest_path, field<&S::server_tls, &T::protocols>(),
+           "TLS versions, as client_tls.protocols."));
+  tls("server_tls_ciphers",
+      text("server_tls", "ciphers", "default", "", longest_text, field<&S::server_tls, &T::ciphers>(),
+           "Ciphers up to TLS 1.2, as client_tls.ciphers."));
+  tls("server_tls13_ciphers",
+      text("server_tls", "tls13_ciphers", "", "OpenSSL's choice", longest_text,
+           field<&S::server_tls, &T::tls13_ciphers>(), "Cipher suites of TLS 1.3, as OpenSSL names them."));
 
   rows.push_back(shown_as("log_level", word("log", "level", LogLevel::info, field<&S::log, &G::level>(),
                                             "What is less important than this is not logged.")));

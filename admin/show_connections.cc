@@ -14,7 +14,7 @@ struct ConnectionRow {
   ReplicationKind replication = ReplicationKind::none;
   const char* state = "";
   PeerAddress peer;
-  std::string connect_time, request_time;
+  std::string tls, connect_time, request_time;
   Duration wait{};
   bool close_needed = false;
   std::string ptr, link;
@@ -89,7 +89,8 @@ constexpr std::array connections_table{
         "remote_pid", int4, [](const ConnectionRow& it) { return it.remote_pid; },
         "Servers: the pid in pg_stat_activity."),
     column<ConnectionRow>(
-        "tls", text, [](const ConnectionRow&) { return std::string(); }, "Empty: not encrypted."),
+        "tls", text, [](const ConnectionRow& it) { return it.tls; },
+        "Version, cipher and key exchange. Empty: not encrypted."),
     column<ConnectionRow>(
         "application_name", text, [](const ConnectionRow& it) { return it.application_name; },
         "As the client sets it, and as the server knows it."),
@@ -147,6 +148,7 @@ ConnectionRow row_of(const World& world, const Snapshot& connection) {
   row.replication = connection.replication;
   row.state = state_word(connection.state);
   row.peer = connection.peer;
+  row.tls = connection.tls;
   row.connect_time = time_text(world, connection.connected);
   row.request_time = time_text(world, std::max(connection.requested, connection.connected));
   row.ptr = pointer(connection.id);

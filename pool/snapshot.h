@@ -117,6 +117,7 @@ struct ClientSnapshot {
   ReplicationKind replication = ReplicationKind::none;
   ClientState state = ClientState::login;
   PeerAddress peer;
+  std::string tls;  // empty: in clear
   Instant connected{};
   Instant requested{};  // start of the latest request
   Duration waiting{};   // so far, when it waits
@@ -138,6 +139,7 @@ struct ServerSnapshot {
   ReplicationKind replication = ReplicationKind::none;
   ServerState state = ServerState::login;
   PeerAddress peer;  // address and port are PostgreSQL's
+  std::string tls;   // empty: in clear
   Instant connected{};
   Instant requested{};
   std::int32_t backend_pid = 0;

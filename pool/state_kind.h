@@ -22,7 +22,7 @@ struct StateKindRow {
 
 inline constexpr std::array state_kinds{
     StateKindRow{StateKind::setting, "setting", "a parameter set for the session", "parameters", true},
-    StateKindRow{StateKind::listen, "listen", "LISTEN", "LISTEN"},
+    StateKindRow{StateKind::listen, "listen", "LISTEN", "LISTEN", true},
     StateKindRow{StateKind::temp_table, "temp_table", "a temporary table, view or sequence",
                  "temporary tables"},
     StateKindRow{StateKind::hold_cursor, "hold_cursor", "a cursor WITH HOLD", "cursors WITH HOLD"},

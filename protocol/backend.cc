@@ -149,6 +149,15 @@ std::optional<ParameterStatus> read_parameter_status(Bytes body) {
   return when(in.done(), status);
 }
 
+std::optional<Notification> read_notification_response(Bytes body) {
+  Reader in(body);
+  Notification notification;
+  notification.pid = in.u32();
+  notification.channel = in.cstring();
+  notification.payload = in.cstring();
+  return when(in.done(), notification);
+}
+
 std::optional<BackendKeyData> read_backend_key_data(Bytes body) {
   Reader in(body);
   BackendKeyData key;

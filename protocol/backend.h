@@ -66,6 +66,11 @@ struct ParameterStatus {
   Bytes name, value;
 };
 
+struct Notification {
+  std::uint32_t pid = 0;  // of the backend that sent it
+  Bytes channel, payload;
+};
+
 struct BackendKeyData {
   std::uint32_t pid = 0;
   Bytes secret;  // 4 to 256 bytes; never printed
@@ -83,6 +88,7 @@ struct NegotiateProtocolVersion {
 ErrorFields read_error_fields(Bytes body);
 std::optional<AuthenticationRequest> read_authentication(Bytes body);
 std::optional<ParameterStatus> read_parameter_status(Bytes body);
+std::optional<Notification> read_notification_response(Bytes body);
 std::optional<BackendKeyData> read_backend_key_data(Bytes body);
 std::optional<TransactionStatus> read_ready_for_query(Bytes body);
 std::optional<NegotiateProtocolVersion> read_negotiate_protocol_version(Bytes body);

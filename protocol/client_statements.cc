@@ -12,6 +12,11 @@ struct ClientStatements::Guts {
 
   struct Change;
 
+  struct Named {
+    Held statement;
+    StatementShape told;
+  };
+
   // The changes on their way that are about one thing.
   struct Touched {
     std::uint64_t oldest = 0;
@@ -76,7 +81,7 @@ struct ClientStatements::Guts {
         if (outcome == Outcome::confirmed) {
           remove(change.name->first);
           bytes += cost(change.name->first, *change.statement.get());
-          names.emplace(change.name->first, std::move(change.statement));
+          names.emplace(change.name->first, Named{std::move(change.statement), {}});
         } else if (outcome == Outcome::failed && change.name->first.empty()) {
           remove("");
         }
@@ -86,7 +91,7 @@ struct ClientStatements::Guts {
         return;
       case Change::Kind::clear_all:
         if (outcome != Outcome::confirmed) return;
-        for (const auto& [name, statement] : names) bytes -= cost(name, *statement.get());
+        for (const auto& [name, named] : names) bytes -= cost(name, *named.statement.get());
         names.clear();
         return;
     }
@@ -95,7 +100,7 @@ struct ClientStatements::Guts {
   void remove(Bytes name) {
     const auto place = names.find(name);
     if (place == names.end()) return;
-    bytes -= cost(name, *place->second.get());
+    bytes -= cost(name, *place->second.statement.get());
     names.erase(place);
   }
 
@@ -103,9 +108,9 @@ struct ClientStatements::Guts {
     return change.kind == Change::Kind::clear_all ? clears : change.name->second;
   }
 
-  std::map<std::string, Held, std::less<>> names;  // as the server has confirmed them
-  std::deque<Change> changes;                      // on their way
-  Names pending_names;                             // what they are about
+  std::map<std::string, Named, std::less<>> names;  // as the server has confirmed them
+  std::deque<Change> changes;                       // on their way
+  Names pending_names;                              // what they are about
   Touched clears{};
   std::size_t defines = 0;  // among the changes
   std::size_t bytes = 0;
@@ -125,17 +130,25 @@ void ClientStatements::release_if_empty() {
   if (guts_ != nullptr && guts_->names.empty() && guts_->changes.empty()) guts_ = nullptr;
 }
 
-SharedStatement ClientStatements::find(Bytes name) const {
-  if (guts_ == nullptr) return nullptr;
+ClientStatements::Found ClientStatements::look_up(Bytes name) const {
+  if (guts_ == nullptr) return {};
   const bool cleared = guts_->clears.count > 0;
   const auto pending = guts_->pending_names.find(name);
   if (pending != guts_->pending_names.end()) {
     const Guts::Change& newest = *pending->second.newest;
-    if (!cleared || newest.number > guts_->clears.newest->number) return newest.statement.get();
+    if (!cleared || newest.number > guts_->clears.newest->number) return {newest.statement.get(), {}};
   }
-  if (cleared) return nullptr;
+  if (cleared) return {};
   const auto confirmed = guts_->names.find(name);
-  return confirmed == guts_->names.end() ? nullptr : confirmed->second.get();
+  if (confirmed == guts_->names.end()) return {};
+  return {confirmed->second.statement.get(), confirmed->second.told};
+}
+
+void ClientStatements::tell(Bytes name, const PreparedStatement& statement, const StatementShape& shape) {
+  if (guts_ == nullptr) return;
+  const auto confirmed = guts_->names.find(name);
+  if (confirmed == guts_->names.end() || confirmed->second.statement.get().get() != &statement) return;
+  confirmed->second.told.add(shape);
 }
 
 std::optional<std::uint64_t> ClientStatements::oldest_pending(Bytes name) const {

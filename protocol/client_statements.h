@@ -19,6 +19,7 @@
 #include <memory>
 #include <optional>
 
+#include "protocol/statement_shape.h"
 #include "protocol/statements.h"
 
 namespace pgweir {
@@ -31,7 +32,16 @@ class ClientStatements {
   ~ClientStatements();
 
   // Nothing, if there is no statement of this name.
-  SharedStatement find(Bytes name) const;
+  SharedStatement find(Bytes name) const { return look_up(name).statement; }
+  // The same with what the client was told of its shape; nothing of one that is on its way.
+  struct Found {
+    SharedStatement statement;
+    StatementShape told;
+  };
+  Found look_up(Bytes name) const;
+  // The client has been told this of the statement, if it has this name now; changes on their way do not
+  // count.
+  void tell(Bytes name, const PreparedStatement& statement, const StatementShape& shape);
   // The numbers of the first and of the last change on its way that are about this name.
   std::optional<std::uint64_t> oldest_pending(Bytes name) const;
   std::optional<std::uint64_t> newest_pending(Bytes name) const;

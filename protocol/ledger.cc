@@ -201,6 +201,14 @@ void Ledger::copy_in_fails() {
   batch_open_ = false;
 }
 
+bool Ledger::settled_for_client() const {
+  if (skipping_ || batch_open_ || uncertain_ || copy_ != CopyMode::none) return false;
+  for (std::size_t i = 0; i < size_; ++i) {
+    if (ring_[(head_ + i) & (ring_.size() - 1)].reply != Reply::swallow) return false;
+  }
+  return true;
+}
+
 void Ledger::swallow_all() {
   for (std::size_t i = 0; i < size_; ++i) {
     if (at(i).reply != Reply::supply) at(i).reply = Reply::swallow;

@@ -76,6 +76,8 @@ class Ledger {
   bool settled() const {
     return size_ == 0 && !skipping_ && !batch_open_ && !uncertain_ && copy_ == CopyMode::none;
   }
+  // The same but for what the proxy asks itself in front of it.
+  bool settled_for_client() const;
   bool empty() const { return size_ == 0; }
   std::size_t size() const { return size_; }
   CopyMode copy() const { return copy_; }

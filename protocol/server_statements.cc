@@ -7,6 +7,11 @@ std::optional<std::uint64_t> ServerStatements::find(const PreparedStatement& sta
   return place == places_.end() ? std::nullopt : std::optional(place->second->id);
 }
 
+StatementShape* ServerStatements::shape(const PreparedStatement& statement, std::uint64_t id) {
+  const auto place = places_.find(&statement);
+  return place == places_.end() || place->second->id != id ? nullptr : &place->second->shape;
+}
+
 std::optional<std::uint64_t> ServerStatements::use(const PreparedStatement& statement) {
   const auto place = places_.find(&statement);
   if (place == places_.end()) return std::nullopt;
@@ -17,6 +22,7 @@ std::optional<std::uint64_t> ServerStatements::use(const PreparedStatement& stat
 void ServerStatements::insert(SharedStatement statement, std::uint64_t id) {
   if (use(*statement)) {
     entries_.front().id = id;
+    entries_.front().shape = {};
     return;
   }
   const PreparedStatement* const key = statement.get();

@@ -8,6 +8,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "protocol/statement_shape.h"
 #include "protocol/statements.h"
 
 namespace pgweir {
@@ -25,6 +26,9 @@ class ServerStatements {
 
   // The statement's number on this server, if it has it. use() also makes it the most recent.
   std::optional<std::uint64_t> find(const PreparedStatement& statement) const;
+  // What the server said of the shape of the statement, for as long as it has it under this number; else
+  // null.
+  StatementShape* shape(const PreparedStatement& statement, std::uint64_t id);
   std::optional<std::uint64_t> use(const PreparedStatement& statement);
   // As the most recent. A statement that is there already gets the new number.
   void insert(SharedStatement statement, std::uint64_t id);
@@ -47,6 +51,7 @@ class ServerStatements {
   struct Held {
     HeldStatement<&StatementUses::servers> statement;
     std::uint64_t id;
+    StatementShape shape{};
   };
   using List = std::list<Held>;
 

@@ -221,6 +221,25 @@ std::optional<ListenStatement> listen_statement(Bytes sql) {
   return result;
 }
 
+std::vector<ListenStatement> unlisten_statements(Bytes sql) {
+  using Listen = ListenStatement::Kind;
+  std::vector<ListenStatement> found;
+  Statement statement(sql);
+  do {
+    if (statement.word("unlisten")) {
+      if (statement.symbol('*')) {
+        found.push_back({.kind = Listen::unlisten_all, .channel = {}});
+      } else if (auto channel = statement.name()) {
+        found.push_back({.kind = Listen::unlisten, .channel = std::move(*channel)});
+      }
+    } else if (statement.word("discard") && statement.word("all")) {
+      found.push_back({.kind = Listen::unlisten_all, .channel = {}});
+    }
+    statement.skip_rest();
+  } while (statement.symbol(';'));
+  return found;
+}
+
 std::optional<std::string> deallocate_name(Bytes sql) {
   Statement statement(sql);
   if (!statement.word("deallocate")) return std::nullopt;

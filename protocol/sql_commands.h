@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "protocol/bytes.h"
 
@@ -29,6 +30,11 @@ struct ListenStatement {
 
 // LISTEN channel, UNLISTEN channel, UNLISTEN *.
 std::optional<ListenStatement> listen_statement(Bytes sql);
+
+// Every UNLISTEN in a query string of any number of statements, in order; DISCARD ALL counts as UNLISTEN *.
+// Names that cannot be read are left out. Unlike its neighbours this one is not strict: whoever asks waits
+// for the server's word on each.
+std::vector<ListenStatement> unlisten_statements(Bytes sql);
 
 // The name in DEALLOCATE [PREPARE] name; not ALL.
 std::optional<std::string> deallocate_name(Bytes sql);

@@ -294,9 +294,11 @@ void SqlScanner::set_value(Bytes name) {
   }
   add_parameter({name});
   const SqlToken search_path{.kind = Kind::quoted, .exact = true, .text = name};
+  if (parameters_ == nullptr && !search_path.names("search_path")) return;
+  step();
+  if (parameters_ != nullptr && token_.is("default")) parameters_->resets = true;
   if (!search_path.names("search_path")) return;
   // CREATE TABLE makes temporary tables then.
-  step();
   if (token_.names("pg_temp") || (token_.kind == Kind::string && token_.text.starts_with("pg_temp"))) {
     add(SqlEffect::temp_table);
   }
@@ -306,6 +308,7 @@ void SqlScanner::reset() {
   step();
   const SqlToken name = token_;
   if (!at_name()) return;
+  if (parameters_ != nullptr) parameters_->resets = true;
   step();
   if (token_.is('.')) return set_value(name.text);
   if (name.is("all")) {

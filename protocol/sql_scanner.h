@@ -79,6 +79,8 @@ struct SetParameters {
   // In lower case and in the order of the text, each once. TIME ZONE is timezone, NAMES is client_encoding,
   // SESSION CHARACTERISTICS are the default_transaction_ parameters.
   std::vector<std::string> names;
+  // Whether one of them is reset, which means: to what the startup packet asked for.
+  bool resets = false;
   // Others that cannot be told (RESET ALL, DO, CALL, set_config() with a computed name), or too many.
   bool others = false;
 };

@@ -17,8 +17,7 @@ SharedStatement StatementCatalog::intern(Bytes parse_rest) {
   return statement;
 }
 
-void StatementCatalog::retire(PreparedStatement& statement) {
-  statement.outdated = true;
+void StatementCatalog::retire(const PreparedStatement& statement) {
   const auto found = statements_.find(statement.parse_rest());
   if (found == statements_.end() || found->second.get() != &statement) return;
   bytes_ -= statement.bytes();

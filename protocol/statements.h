@@ -48,8 +48,6 @@ class PreparedStatement {
   std::size_t bytes() const { return sizeof *this + parse_rest_.size(); }
 
   StatementUses uses{};
-  // Its result has another shape than when clients were told of it: they are to prepare it anew.
-  bool outdated = false;
 
  private:
   const std::string parse_rest_;
@@ -94,8 +92,9 @@ class StatementCatalog {
   // `parse_rest` is the rest of a Parse that read_parse_head() accepted.
   SharedStatement intern(Bytes parse_rest);
 
-  // Who prepares its text from now on gets another statement.
-  void retire(PreparedStatement& statement);
+  // Servers may have it with the shape of another time: who prepares its text from now on gets another
+  // statement.
+  void retire(const PreparedStatement& statement);
 
   // Forgets what nobody holds any more. intern() does so by itself each time that the catalog has doubled;
   // who has to know exactly, or to make room, calls it before.

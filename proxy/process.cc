@@ -15,6 +15,7 @@
 #include "proxy/net/listener.h"
 #include "proxy/net/log.h"
 #include "proxy/net/state_file.h"
+#include "proxy/net/tls_contexts.h"
 #include "proxy/net/worker.h"
 #include "proxy/start_settings.h"
 
@@ -62,12 +63,15 @@ void tune_malloc(int workers) {
   ::mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 }
 
-ControlHost::Reloaded reload(const Options& options, const Settings& running) {
-  if (options.config.empty()) return {nullptr, "there is no configuration file to read again"};
+ControlHost::Reloaded reload(const Options& options, const Settings& running, Bytes secret) {
+  if (options.config.empty()) return {nullptr, {}, "there is no configuration file to read again"};
   auto loaded = start_settings(options);
   if (!loaded) {
-    return {nullptr, "the configuration is refused, the old one stays:\n" + all_texts(loaded.error())};
+    return {nullptr, {}, "the configuration is refused, the old one stays:\n" + all_texts(loaded.error())};
   }
+  const Settings merged = merge_reloadable(running, loaded->settings);
+  auto tls = TlsContexts::make(merged, secret);
+  if (!tls) return {nullptr, {}, "the configuration is refused, the old one stays:\n" + tls.error()};
   std::string report = "the configuration was read again";
   const auto changes = difference(running, loaded->settings);
   if (changes.empty()) report += ": nothing differs";
@@ -76,7 +80,7 @@ ControlHost::Reloaded reload(const Options& options, const Settings& running) {
     if (change.needs_restart) report += ", after a restart";
   }
   for (const std::string& warning : loaded->warnings) report += "\n" + warning;
-  return {std::make_shared<const Settings>(merge_reloadable(running, loaded->settings)), report};
+  return {std::make_shared<const Settings>(merged), std::move(*tls), report};
 }
 
 void greet(const Options& options, const LoadedSettings& loaded, const ListenSockets& sockets, Log& log) {
@@ -102,6 +106,12 @@ int serve(const Options& options, const LoadedSettings& loaded) {
   const auto settings = std::make_shared<const Settings>(loaded.settings);
   Log log(settings->log);
   raise_descriptor_limit(*settings, log);
+  const std::string secret = make_secret();
+  const auto tls = TlsContexts::make(*settings, secret);
+  if (!tls) {
+    log.write(LogLevel::error, tls.error());
+    return status_refused;
+  }
   auto sockets = open_listen_sockets(settings->listen, settings->workers);
   if (!sockets) {
     log.write(LogLevel::error, sockets.error());
@@ -114,14 +124,13 @@ int serve(const Options& options, const LoadedSettings& loaded) {
   if (!settings->state_file.empty()) state_file = StateFile::open(settings->state_file, wall_offset, log);
   Mailboxes mailboxes;
   Control control(
-      mailboxes, log, settings, [&](const Settings& running) { return reload(options, running); },
+      mailboxes, log, settings, [&](const Settings& running) { return reload(options, running, secret); },
       state_file.get(), wall_offset);
   mailboxes.control = &control.mailbox();
-  const std::string secret = make_secret();
   std::vector<std::unique_ptr<Worker>> workers;
   for (auto& own : sockets->workers) {
     const WorkerId id{static_cast<std::uint32_t>(workers.size())};
-    workers.push_back(std::make_unique<Worker>(id, std::move(own), mailboxes, log, settings, secret));
+    workers.push_back(std::make_unique<Worker>(id, std::move(own), mailboxes, log, settings, *tls, secret));
     mailboxes.workers.push_back(&workers.back()->mailbox());
   }
   for (const auto& worker : workers) worker->start();
@@ -160,6 +169,10 @@ int check_config(const Options& options) {
   const auto loaded = start_settings(options);
   if (!loaded) {
     std::fprintf(stderr, "%s\n", all_texts(loaded.error()).c_str());
+    return status_refused;
+  }
+  if (const auto tls = TlsContexts::make(loaded->settings, make_secret()); !tls) {
+    std::fprintf(stderr, "%s: %s\n", options.config.c_str(), tls.error().c_str());
     return status_refused;
   }
   for (const std::string& warning : loaded->warnings) std::printf("%s\n", warning.c_str());

@@ -31,12 +31,14 @@ struct Worker::KeyWork {
 };
 
 Worker::Worker(WorkerId id, std::vector<ListenSocket> sockets, const Mailboxes& mailboxes, Log& log,
-               std::shared_ptr<const Settings> settings, std::string process_secret)
+               std::shared_ptr<const Settings> settings, std::shared_ptr<const TlsContexts> tls,
+               std::string process_secret)
     : id_(id),
       mailboxes_(mailboxes),
       log_(log),
       sockets_(std::move(sockets)),
       settings_(std::move(settings)),
+      tls_(std::move(tls)),
       process_secret_(std::move(process_secret)),
       mailbox_(loop_.get(), [this] { on_mail(); }) {}
 
@@ -140,6 +142,7 @@ void Worker::on_mail() {
   mailbox_.take(mail_);
   for (WorkerMail& mail : mail_) {
     turn_->open();
+    if (const auto* const settings = std::get_if<NewSettings>(&mail)) tls_ = settings->tls;
     core_->on_mail(std::move(mail));
     if (core_->arena().used() > turn_limit) core_->flush();
   }
@@ -180,6 +183,7 @@ void Worker::adopt(ConnId conn, Transport transport) {
   auto* const stream = new Stream(loop_.get(), family, *this);
   const int failed = socket.valid() ? stream->open(socket.get()) : UV_EBADF;
   if (failed == 0) socket.release();
+  stream->resume_tls(std::move(transport.tls));
   enter(conn, stream);
   if (failed < 0) stream->break_off(failed);
 }
@@ -188,7 +192,9 @@ Transport Worker::detach(ConnId conn) {
   Stream* const stream = find(conn);
   if (stream == nullptr) return {};
   streams_[conn.slot] = nullptr;
-  return {stream->detach()};
+  Transport result;
+  result.handle = stream->detach(result.tls);
+  return result;
 }
 
 void Worker::write(ConnId conn, Outbox& outbox) {
@@ -197,6 +203,24 @@ void Worker::write(ConnId conn, Outbox& outbox) {
   } else {
     outbox.clear(core_->chunks());
   }
+}
+
+void Worker::start_tls(ConnId conn, TlsStart start) {
+  Stream* const stream = find(conn);
+  if (stream == nullptr) return;
+  auto channel = tls_->start(start);
+  if (channel && stream->start_tls(std::move(*channel))) {
+    if (!start.received.empty()) tls_begun_.push_back({conn, std::move(start.received), {}});
+    return;
+  }
+  tls_begun_.push_back(
+      {conn, {}, channel ? "what was to be sent in clear could not be sent" : channel.error()});
+}
+
+// It is told in a turn of its own.
+void Worker::begin_tls(ConnId conn, const std::string& received, const std::string& error) {
+  if (!error.empty()) return core_->on_tls(conn, {error, {}});
+  if (Stream* const stream = find(conn)) stream->receive(received);
 }
 
 void Worker::set_reading(ConnId conn, bool reading) {
@@ -264,12 +288,19 @@ void Worker::log(LogLine line) { log_.write(line); }
 
 // ---- what happens to streams ----
 
-std::span<char> Worker::read_space() {
+std::span<char> Worker::read_space(std::size_t least) {
   turn_->open();
-  return core_->arena().read_space();
+  return core_->arena().read_space(least);
 }
 
 void Worker::on_read(Stream& stream, std::size_t size) { deliver(stream.id(), core_->arena().commit(size)); }
+
+void Worker::on_tls(Stream& stream, const std::string& error) {
+  turn_->open();
+  TlsResult result{.error = error, .info = {}};
+  if (error.empty()) result.info = stream.tls()->info();
+  core_->on_tls(stream.id(), std::move(result));
+}
 
 void Worker::on_end(Stream& stream, int error) {
   const ConnId conn = stream.id();
@@ -311,8 +342,9 @@ void Worker::on_dial_failed(ConnId conn, std::string error) {
 void Worker::end_turn() {
   core_->end_turn();
   // What failed is told to the core in turns of its own, since it is not called back inside a call.
-  while (!broken_.empty() || !failed_dials_.empty()) {
+  while (!broken_.empty() || !failed_dials_.empty() || !tls_begun_.empty()) {
     core_->begin_turn(turn_->now());
+    for (const TlsBegun& it : std::exchange(tls_begun_, {})) begin_tls(it.conn, it.received, it.error);
     for (const ConnId conn : std::exchange(broken_, {})) report_broken(conn);
     for (const auto& [conn, error] : std::exchange(failed_dials_, {})) {
       if (dials_.erase(conn) == 0) continue;
@@ -328,11 +360,9 @@ void Worker::report_broken(ConnId conn) {
   ssize_t size = 1;
   Stream* stream = nullptr;
   while ((stream = find(conn)) != nullptr && total < last_words_limit) {
-    const std::span<char> space = core_->arena().read_space();
-    size = ::recv(stream->fd(), space.data(), space.size(), MSG_DONTWAIT);
+    size = stream->receive_rest();
     if (size <= 0) break;
     total += static_cast<std::size_t>(size);
-    deliver(conn, core_->arena().commit(static_cast<std::size_t>(size)));
   }
   if (stream == nullptr) return;  // closed by the core meanwhile
   const std::string error = size == 0 ? "" : error_text(stream->error());

@@ -4,6 +4,7 @@
 // Made and destroyed on the main thread; between `start` and `join` everything belongs to the worker's own
 // thread, except `mailbox()` and `stop()`.
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "proxy/net/listener.h"
 #include "proxy/net/log.h"
 #include "proxy/net/mailbox.h"
+#include "proxy/net/tls_contexts.h"
 #include "proxy/net/turn.h"
 #include "proxy/session/worker_core.h"
 
@@ -31,7 +33,8 @@ struct Mailboxes {
 class Worker final : private Host, private DialOwner, private TurnTaker {
  public:
   Worker(WorkerId id, std::vector<ListenSocket> sockets, const Mailboxes& mailboxes, Log& log,
-         std::shared_ptr<const Settings> settings, std::string process_secret);
+         std::shared_ptr<const Settings> settings, std::shared_ptr<const TlsContexts> tls,
+         std::string process_secret);
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
   ~Worker();
@@ -59,6 +62,7 @@ class Worker final : private Host, private DialOwner, private TurnTaker {
   void adopt(ConnId conn, Transport transport) override;
   Transport detach(ConnId conn) override;
   void write(ConnId conn, Outbox& outbox) override;
+  void start_tls(ConnId conn, TlsStart start) override;
   void set_reading(ConnId conn, bool reading) override;
   void close(ConnId conn, Outbox& outbox) override;
   void abort(ConnId conn, Outbox& outbox) override;
@@ -70,9 +74,12 @@ class Worker final : private Host, private DialOwner, private TurnTaker {
 
   // DialOwner, StreamOwner
   ChunkPool& chunks() override { return core_->chunks(); }
-  std::span<char> read_space() override;
+  std::span<char> read_space(std::size_t least) override;
+  std::span<char> cipher_space() override { return cipher_space_; }
+  std::string& cipher_text() override { return cipher_text_; }
   void on_connected(Stream& stream, int error) override;
   void on_read(Stream& stream, std::size_t size) override;
+  void on_tls(Stream& stream, const std::string& error) override;
   void on_end(Stream& stream, int error) override;
   void on_broken(Stream& stream) override;
   void on_drained(Stream& stream) override;
@@ -89,6 +96,7 @@ class Worker final : private Host, private DialOwner, private TurnTaker {
   void enter(ConnId conn, Stream* stream);
   void deliver(ConnId conn, Bytes bytes);
   void report_broken(ConnId conn);
+  void begin_tls(ConnId conn, const std::string& received, const std::string& error);
   void arm_linger();
   void on_linger_timer();
 
@@ -97,7 +105,11 @@ class Worker final : private Host, private DialOwner, private TurnTaker {
   Log& log_;
   std::vector<ListenSocket> sockets_;
   std::shared_ptr<const Settings> settings_;  // those of the start
+  std::shared_ptr<const TlsContexts> tls_;    // the latest
   std::string process_secret_;
+  // Enough for two records; the plaintext of this and of one that had come in part fits into a slab.
+  std::array<char, 32 * 1024> cipher_space_;
+  std::string cipher_text_;
 
   Loop loop_;
   std::optional<Resolver> resolver_;
@@ -111,7 +123,12 @@ class Worker final : private Host, private DialOwner, private TurnTaker {
   std::vector<Listener> listeners_;
   std::vector<Stream*> streams_;  // by the slot of their ConnId; null: none
   std::unordered_map<ConnId, std::unique_ptr<Dial>> dials_;
-  std::unordered_map<ConnId, std::string> failed_dials_;   // to be told to the core at the end of the turn
+  std::unordered_map<ConnId, std::string> failed_dials_;  // to be told to the core at the end of the turn
+  struct TlsBegun {
+    ConnId conn;
+    std::string received, error;
+  };
+  std::vector<TlsBegun> tls_begun_;                        // the same
   std::vector<ConnId> broken_;                             // the same
   std::set<std::pair<std::uint64_t, Stream*>> lingering_;  // by their deadlines
   HandlePtr<uv_timer_t> linger_timer_;

@@ -24,16 +24,20 @@ void BatchReplay::record(char type, Bytes message, bool fresh) {
   if (state_ == State::repeating) return;
   if (fresh) {
     state_ = State::recording;
-    ended_ = asks_shape_ = false;
+    asks_shape_ = false;
+    end_ = 0;
     messages_.clear();
     told_.clear();
   }
-  if (state_ != State::recording) return;
+  if (state_ != State::recording && state_ != State::keeping) return;
   // What comes behind the Sync would come before the second run.
-  if (ended_ || messages_.size() + message.size() > longest) return stop();
+  if (end_ == 'S' || messages_.size() + message.size() > longest) return stop();
   messages_ += message;
   asks_shape_ = asks_shape_ || type == 'P' || type == 'D';
-  ended_ = type == 'S';
+  end_ = type == 'S' || type == 'H' ? type : '\0';
+  if (state_ == State::keeping && end_ != 0) {
+    state_ = lost_ || asks_shape_ ? State::rewinding : State::off;
+  }
 }
 
 bool BatchReplay::tell(char type) {
@@ -50,9 +54,16 @@ bool BatchReplay::tell(char type) {
   return false;
 }
 
-bool BatchReplay::heals(Bytes sqlstate, Bytes routine) const {
-  if (state_ != State::recording || !ended_) return false;
-  return is_lost_statement(sqlstate, routine) || (asks_shape_ && is_stale_plan(sqlstate, routine));
+BatchReplay::Failure BatchReplay::failed(Bytes sqlstate, Bytes routine) {
+  lost_ = is_lost_statement(sqlstate, routine);
+  if (state_ != State::recording || !(lost_ || is_stale_plan(sqlstate, routine))) return Failure::tell;
+  if (end_ == 0) {
+    state_ = State::keeping;
+    return Failure::keep;
+  }
+  if (!lost_ && !asks_shape_) return Failure::tell;
+  state_ = State::rewinding;
+  return Failure::heal;
 }
 
 std::string BatchReplay::take() {

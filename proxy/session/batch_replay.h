@@ -3,10 +3,11 @@
 // had kept of a prepared statement: "cached plan must not change result type" after DDL, or a statement that
 // is gone. The client does not notice.
 //
-// That is allowed when the batch began outside of a transaction with nothing else under way, ended with its
-// Sync, and the client has been told nothing but completions of Parse, Bind and Close; these are not told
-// again. After DDL the batch must also ask for the shape of its result (by Parse or Describe): a client that
-// relies on a description from before gets the error, as from PostgreSQL.
+// That is allowed when the batch began outside of a transaction with nothing else of the client's under way,
+// and the client has been told nothing but completions of Parse, Bind and Close; these are not told again.
+// After DDL the batch must also ask for the shape of its result (by Parse or Describe): a client that relies
+// on a description from before gets the error, as from PostgreSQL. Some drivers write each message by itself:
+// an error that comes before the Sync or Flush of the batch is kept until then.
 //
 // Owned by its ServerSession.
 
@@ -26,11 +27,15 @@ class BatchReplay {
   // A message for the client begins; false when it has had it already.
   bool tell(char type);
 
-  // Whether this error is the end of a first run that can be repeated.
-  bool heals(Bytes sqlstate, Bytes routine) const;
-  // The failed run is to end unseen now; then the messages are taken and sent again.
-  void rewind() { state_ = State::rewinding; }
+  // This error ends a first run. `heal`: the failed run is to end unseen now; then the messages are taken and
+  // sent again. `keep`: the error, until record() has brought about one or the other.
+  enum class Failure : std::uint8_t { tell, keep, heal };
+  Failure failed(Bytes sqlstate, Bytes routine);
+  bool recording() const { return state_ == State::recording; }
+  bool keeping() const { return state_ == State::keeping; }
   bool rewinding() const { return state_ == State::rewinding; }
+  // The batch has no Sync yet: one has to be sent for it.
+  bool flushed() const { return end_ == 'H'; }
   std::string take();
   bool repeating() const { return state_ == State::repeating; }
   // The server is ready again: a second run is over, and not repeated.
@@ -39,10 +44,11 @@ class BatchReplay {
   }
 
  private:
-  enum class State : std::uint8_t { off, recording, rewinding, repeating };
+  enum class State : std::uint8_t { off, recording, keeping, rewinding, repeating };
 
   State state_ = State::off;
-  bool ended_ = false;  // by Sync
+  char end_ = 0;       // Sync, or a Flush as the last one so far
+  bool lost_ = false;  // the reason of the failure
   bool asks_shape_ = false;
   std::string messages_;
   std::string told_;       // types, in the first run

@@ -4,12 +4,14 @@
 #include <array>
 
 #include "admin/console_parameters.h"
+#include "admin/setting.h"
 #include "pool/placement.h"
 #include "protocol/backend.h"
 #include "protocol/frontend.h"
 #include "protocol/message.h"
 #include "protocol/reader.h"
 #include "proxy/session/client_session.h"
+#include "proxy/session/error_text.h"
 #include "proxy/session/worker_engine.h"
 
 namespace pgweir {
@@ -18,6 +20,9 @@ namespace {
 
 // What is kept of a client that has not logged in yet, at most; the largest packet it may send fits.
 constexpr std::size_t buffer_limit = 70'000;
+
+// The first byte of a TLS record that carries a handshake (RFC 8446, 5.1).
+constexpr char tls_handshake_record = 0x16;
 
 bool is_console_name(const std::string& database) { return database == "pgweir" || database == "pgbouncer"; }
 
@@ -49,6 +54,7 @@ bool ClientLogin::step() {
     case State::sasl_initial:
     case State::sasl_final:
       return take_password();
+    case State::encryption:
     case State::cancel:
     case State::client_slot:
     case State::key:
@@ -61,7 +67,31 @@ bool ClientLogin::step() {
   return false;
 }
 
+bool ClientLogin::can_encrypt() const {
+  return engine_.settings().client_tls.mode != TlsMode::disable && client_.tls() == nullptr &&
+         client_.peer().address != "unix";
+}
+
+void ClientLogin::on_tls(const std::string& error) {
+  if (state_ != State::encryption) return;
+  // Without ALPN a client could be led here that meant to speak another protocol (RFC 7301).
+  const bool led_here = error.empty() && direct_ && !client_.tls()->alpn;
+  if (led_here || !error.empty()) {
+    engine_.log(LogLevel::info, 'C', client_, {}, client_.peer(),
+                "TLS failed: " + (led_here ? std::string("no ALPN \"postgresql\"") : error));
+    return client_.leave("no encryption");
+  }
+  state_ = State::startup;
+}
+
 bool ClientLogin::take_startup() {
+  if (buffer_.starts_with(tls_handshake_record) && !ssl_asked_ && can_encrypt()) {
+    direct_ = true;
+    state_ = State::encryption;
+    engine_.start_tls(
+        client_, {.server = true, .received = std::exchange(buffer_, {}), .mode = {}, .server_name = {}});
+    return false;
+  }
   if (buffer_.size() < 4) return false;
   const auto size = startup_body_size(Bytes(buffer_).substr(0, 4));
   if (!size) {
@@ -86,7 +116,13 @@ bool ClientLogin::take_startup() {
              "This could be a client bug or an attempted man-in-the-middle attack.");
       return false;
     }
-    send("N");
+    if (!ssl || !can_encrypt()) {
+      send("N");
+      return false;
+    }
+    send("S");
+    state_ = State::encryption;
+    engine_.start_tls(client_, {.server = true, .received = {}, .mode = {}, .server_name = {}});
     return false;
   }
   if (const auto* const cancel = std::get_if<CancelRequest>(&packet)) {
@@ -109,6 +145,12 @@ bool ClientLogin::take_startup() {
   client_.set_route(
       {startup_.database, startup_.user, wants_replication(startup_) ? client_.serial() : std::uint64_t{0}});
   console_ = is_console_name(startup_.database);
+  if (engine_.settings().client_tls.mode >= TlsMode::require && can_encrypt()) {
+    refuse(Refusal::encryption_required, "this connection must be encrypted",
+           "client_tls.sslmode is " + std::string(word_of(engine_.settings().client_tls.mode)) + ".",
+           "Connect with sslmode=require or stronger.");
+    return false;
+  }
   if (!console_ && !place()) return false;
   buffer_.erase(0, 4 + *size);
   if (startup_.minor > 0 || !startup_.protocol_options.empty()) {

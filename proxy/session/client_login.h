@@ -23,6 +23,7 @@ class ClientLogin {
   ClientLogin(WorkerEngine& engine, ClientSession& client) : engine_(engine), client_(client) {}
 
   void on_bytes(Bytes bytes);
+  void on_tls(const std::string& error);
   // The salted password that was asked for.
   void on_key(const Digest& salted_password);
   // A client slot was granted, or there are none: then `in_use` clients are connected.
@@ -41,6 +42,7 @@ class ClientLogin {
  private:
   enum class State : std::uint8_t {
     startup,
+    encryption,
     cancel,
     client_slot,
     key,
@@ -60,6 +62,7 @@ class ClientLogin {
 
   void start(StartupMessage message);
   bool place();
+  bool can_encrypt() const;
   void authenticate();
   void challenge_md5(const std::string& expected);
   void challenge_scram(ScramVerifier verifier);
@@ -80,6 +83,7 @@ class ClientLogin {
   ClientSession& client_;
   State state_ = State::startup;
   bool ssl_asked_ = false, gss_asked_ = false;
+  bool direct_ = false;  // TLS began without SSLRequest
   std::string buffer_;
   StartupMessage startup_;
   bool console_ = false;

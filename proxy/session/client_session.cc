@@ -8,6 +8,8 @@
 #include "protocol/message.h"
 #include "protocol/reader.h"
 #include "proxy/session/client_login.h"
+#include "proxy/session/error_text.h"
+#include "proxy/session/listen_hub.h"
 #include "proxy/session/uses_of.h"
 
 namespace pgweir {
@@ -237,6 +239,8 @@ void ClientSession::relay_query(const Piece& piece) {
     server.watch_everything();
   }
   server.statements().query(*this, piece, effects);
+  if (effects.has(SqlEffect::unlisten) || effects.has(SqlEffect::discard_all))
+    server.unlistens(*read_query(piece.raw.substr(header_length)));
 }
 
 void ClientSession::relay_again(Bytes messages) {
@@ -344,7 +348,8 @@ void ClientSession::local(const Piece& piece) {
     if (bind) name = bind->statement;
     if (target && target->kind == 'S') name = target->name;
     const bool missing = name && !statements_.find(*name);
-    engine_.send_copy(*this, error_response("ERROR", missing ? missing_statement(*name) : aborted()));
+    engine_.send_copy(*this,
+                      error_response("ERROR", missing ? missing_statement(*name, piece.type) : aborted()));
     discard_ = piece.type == 'Q' || piece.type == 'F' ? Discard::message : Discard::until_sync;
     if (piece.type == 'Q') drop_unnamed();
     if (discard_ == Discard::message) discard(piece);
@@ -362,6 +367,7 @@ void ClientSession::discard(const Piece& piece) {
 }
 
 void ClientSession::answer_ready() {
+  flush_notifications();
   Writer message;
   write_ready_for_query(message, late_begin_ == LateBegin::none    ? TransactionStatus::idle
                                  : late_begin_ == LateBegin::begun ? TransactionStatus::in_transaction
@@ -396,6 +402,10 @@ void ClientSession::on_timer() {
 }
 
 // ---- login ----
+
+void ClientSession::on_tls(const std::string& error) {
+  if (login_) login_->on_tls(error);
+}
 
 void ClientSession::on_key(const Digest& salted_password) {
   if (login_) login_->on_key(salted_password);
@@ -449,6 +459,7 @@ void ClientSession::leave(const std::string& why) {
     pool_->meter.abandoned(use_, GaveUp::gone, engine_.now());
   }
   if (server_ != nullptr) std::exchange(server_, nullptr)->abandon(!framer_.at_boundary(), finishing_);
+  if (listening_ && pool_->listens) pool_->listens->forget(*this);
   if (pool_ != nullptr) --pool_->clients;
   held_.clear(engine_.chunks());
   if (key_.pid != 0) engine_.revoke_cancel_key(key_);
@@ -519,14 +530,15 @@ void ClientSession::told_error(const ErrorText& error) {
   engine_.send_copy(*this, error_response("ERROR", error));
 }
 
-void ClientSession::settings_found(const SharedParameters& found, bool reset_all) {
+void ClientSession::settings_found(const SharedParameters& found, const SessionState::Resets& resets) {
   settings_ = found;
   // What the startup packet asked for and is not set any more has been reset, which means: to that.
   for (const auto& [name, value] : startup_settings_->values()) {
     if (settings_->find(name) == nullptr) settings_ = engine_.parameters().with(settings_, name, value);
   }
-  if (!reset_all || startup_parameters_ == nullptr) return;
+  if ((!resets.all && resets.names.empty()) || startup_parameters_ == nullptr) return;
   for (const auto& [name, value] : difference(*startup_parameters_, *parameters_)) {
+    if (!resets.has(name)) continue;
     const std::string* const at_login = pool_->welcome ? pool_->welcome->find(name) : nullptr;
     if (at_login != nullptr && *at_login == *parameters_->find(name)) parameter_corrected(name, value);
   }
@@ -547,6 +559,7 @@ void ClientSession::parameter_corrected(Bytes name, Bytes value) {
 void ClientSession::unlinked() {
   server_ = nullptr;
   engine_.set_reading(*this, true);
+  flush_notifications();
   if (login_) login_->parameters_checked();
   keep_time();
 }
@@ -580,9 +593,6 @@ void ClientSession::keep_time() {
   if (clock_.set(doing, open, pool_->limits, id(), engine_.now())) engine_.arm_limits(*pool_);
 }
 
-// Its business is to wait for notifications.
-bool ClientSession::listens() const { return server_ != nullptr && server_->pins().has(StateKind::listen); }
-
 void ClientSession::time_over(TimeLimit limit) {
   if (!serving() || gone_) return;
   const auto index = static_cast<std::size_t>(limit);
@@ -614,7 +624,8 @@ void ClientSession::time_over(TimeLimit limit) {
                     text(Refusal::idle_transaction_timeout, "terminating connection",
                          "An open transaction holds locks and a server while its client does nothing."));
     case TimeLimit::client_idle:
-      if (listens()) return;
+      // Its business is to wait for notifications.
+      if (listens() || (server_ != nullptr && server_->pins().has(StateKind::listen))) return;
       return refuse(Refusal::client_idle_timeout,
                     text(Refusal::client_idle_timeout, "terminating connection", "Connect again."));
     case TimeLimit::wait_notify:
@@ -637,6 +648,52 @@ void ClientSession::tell_waiting() {
                                   .detail = detail,
                                   .hint = hint});
   engine_.send_copy(*this, message.view());
+}
+
+// ---- notifications ----
+
+// It is in no transaction, and not in the middle of a message of its server's.
+bool ClientSession::takes_notifications() const {
+  return late_begin_ == LateBegin::none && (server_ == nullptr || server_->only_pinned());
+}
+
+bool ClientSession::notify(Bytes channel, Bytes message) {
+  if (gone_) return true;
+  ClientListening& listening = *listening_;
+  const auto most = static_cast<std::size_t>(engine_.settings().pool.max_client_notify_memory);
+  if (!listening.held.empty() || !takes_notifications()) {
+    listening.hold(channel, message);
+    return listening.held_bytes <= most;
+  }
+  engine_.send(*this, message);
+  pool_->meter.totals().sent += message.size();
+  return out().size() <= most + Outbox::high_watermark;
+}
+
+void ClientSession::refuse_notifications() {
+  const std::string waiting = std::to_string(listening_->held_bytes + out().size());
+  refuse(Refusal::notify_overflow,
+         refusal_text(Refusal::notify_overflow, "too many notifications wait for this connection",
+                      waiting + " bytes wait, since it is in a transaction or does not read.",
+                      "Let a connection that LISTENs have short transactions, or raise "
+                      "max_client_notify_memory."));
+}
+
+void ClientSession::listening_ready() {
+  if (server_ != nullptr) server_->look_for_rest();
+}
+
+void ClientSession::flush_notifications() {
+  if (takes_notifications()) send_notifications();
+}
+
+void ClientSession::send_notifications() {
+  if (gone_ || !listening_) return;
+  for (const ClientListening::Held& one : std::exchange(listening_->held, {})) {
+    engine_.send_copy(*this, one.message);
+    pool_->meter.totals().sent += one.message.size();
+  }
+  listening_->held_bytes = 0;
 }
 
 // ---- console ----
@@ -717,6 +774,7 @@ ClientSnapshot ClientSession::snapshot() const {
   result.user = route_.user;
   result.database = route_.database;
   result.application_name = application_name();
+  if (tls() != nullptr) result.tls = tls()->description;
   if (pool_ != nullptr) result.replication = pool_->replication_kind();
   result.state = login_         ? ClientState::login
                  : waiting()    ? ClientState::waiting

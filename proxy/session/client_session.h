@@ -16,6 +16,7 @@
 #include "protocol/client_statements.h"
 #include "protocol/framer.h"
 #include "protocol/sql_commands.h"
+#include "proxy/session/client_listening.h"
 #include "proxy/session/connection.h"
 #include "proxy/session/pool_entry.h"
 #include "proxy/session/server_session.h"
@@ -35,6 +36,7 @@ class ClientSession final : public Connection {
   void on_closed(const std::string& error) override;
   void on_timer() override;
   void on_key(const Digest& salted_password) override;
+  void on_tls(const std::string& error) override;
 
   const PeerAddress& peer() const { return peer_; }
   Instant connected() const { return connected_; }
@@ -47,6 +49,13 @@ class ClientSession final : public Connection {
   const SharedParameters& settings() const { return settings_; }
   ClientStatements& statements() { return statements_; }
   const ClientStatements& statements() const { return statements_; }
+  // What the shared connection of its pool listens to for it.
+  bool listens() const { return listening_ != nullptr && !listening_->channels.empty(); }
+  ClientListening& listening() {
+    if (!listening_) listening_ = std::make_unique<ClientListening>();
+    return *listening_;
+  }
+  const ClientListening& listening() const { return *listening_; }
   // Empty without one.
   Bytes application_name() const;
   bool at_boundary() const { return framer_.at_boundary(); }
@@ -109,8 +118,8 @@ class ClientSession final : public Connection {
   void resume();
   // An error in place of the server's.
   void told_error(const ErrorText& error);
-  // What the server says is set in the session. `reset_all`: RESET ALL or DISCARD ALL has been run.
-  void settings_found(const SharedParameters& found, bool reset_all);
+  // What the server says is set in the session, and what has been reset.
+  void settings_found(const SharedParameters& found, const SessionState::Resets& resets);
   void parameter_changed(Bytes name, Bytes value);
   void parameter_corrected(Bytes name, Bytes value);
   void unlinked();
@@ -130,6 +139,18 @@ class ClientSession final : public Connection {
   // the error that the client has not been told yet.
   void transaction_cut(std::optional<ErrorText> why);
 
+  // ---- from its pool's shared listening connection ----
+  // A notification, which lives in the arena: sent now, or when the transaction is over. False when too many
+  // wait already.
+  bool notify(Bytes channel, Bytes message);
+  void refuse_notifications();
+  // What it waits for to give its server back has been confirmed.
+  void listening_ready();
+  // Sends what has been held back, unless it is in a transaction.
+  void flush_notifications();
+  // The transaction is over: the same right in front of the ReadyForQuery that says so.
+  void send_notifications();
+
   // ---- from the engine ----
   void console_answered(Bytes bytes, bool close);
   // It is past this limit.
@@ -147,6 +168,7 @@ class ClientSession final : public Connection {
   // be had; cut: a server had it, and pgweir has rolled it back.
   enum class LateBegin : std::uint8_t { none, begun, failed, cut };
 
+  bool takes_notifications() const;
   void process(Bytes bytes);
   bool has_come(Bytes bytes) const;
   bool start(Bytes bytes);
@@ -158,7 +180,6 @@ class ClientSession final : public Connection {
   void drop_unnamed();
   void answer_transaction_command(PlainTransaction kind);
   bool needs_failed_transaction(Bytes bytes) const;
-  bool listens() const;
   void tell_waiting();
   void link(ServerSession& server);
   void hold(Bytes bytes);
@@ -196,6 +217,7 @@ class ClientSession final : public Connection {
   WorkerEngine::CancelKey key_;
   Instant requested_{};
   Use use_;  // while it asks for a server
+  std::unique_ptr<ClientListening> listening_;
   std::unique_ptr<ClientLogin> login_;
 };
 

@@ -15,7 +15,7 @@ namespace pgweir {
 
 class Connection {
  public:
-  enum class Role : std::uint8_t { client, server, canceler };
+  enum class Role : std::uint8_t { client, server, canceler, listener };
 
   explicit Connection(Role role) : role_(role) {}
   virtual ~Connection() = default;
@@ -23,6 +23,8 @@ class Connection {
   virtual void on_bytes(Bytes bytes) = 0;
   virtual void on_drained() {}
   virtual void on_dialed(const DialResult&) {}
+  // The answer to start_tls; of a connection that is encrypted now, `tls()` is set.
+  virtual void on_tls(const std::string& /*error*/) {}
   // The connection is gone; `error` is empty when the peer closed it.
   virtual void on_closed(const std::string& error) = 0;
   // A deadline set with WorkerEngine::set_timer has come.
@@ -38,6 +40,8 @@ class Connection {
   std::uint64_t serial() const { return serial_; }
   Outbox& out() { return out_; }
   const Outbox& out() const { return out_; }
+  // Null: in clear.
+  const TlsInfo* tls() const { return tls_.get(); }
 
  protected:
   Instant connected_{};
@@ -55,6 +59,7 @@ class Connection {
   std::uint64_t serial_ = 0;
   Instant timer_ = never;
   Outbox out_;
+  std::shared_ptr<const TlsInfo> tls_;
 };
 
 class ConnectionTable {

@@ -76,7 +76,7 @@ class ControlEngine {
     ControlHost::Reloaded loaded = host_.reload(*settings_);
     if (!loaded.settings) return reload_reply(false, loaded.report);
     settings_ = std::move(loaded.settings);
-    tell_all(NewSettings{settings_});
+    tell_all(NewSettings{settings_, std::move(loaded.tls)});
     ArbiterOrders orders;
     arbiter_.limits_changed([this](const Route& route) { return limits_of(route); }, orders);
     carry_out(orders);

@@ -18,6 +18,7 @@ class ControlHost {
   // were refused.
   struct Reloaded {
     std::shared_ptr<const Settings> settings;
+    std::shared_ptr<const TlsContexts> tls{};
     std::string report;
   };
   virtual Reloaded reload(const Settings& running) = 0;

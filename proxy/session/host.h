@@ -11,6 +11,7 @@
 #include "proxy/session/endpoint.h"
 #include "proxy/session/mail.h"
 #include "proxy/session/outbox.h"
+#include "proxy/session/tls.h"
 
 namespace pgweir {
 
@@ -50,6 +51,9 @@ class Host {
   // Writes what the peer takes now, keeps the rest in the outbox, writes on when the peer takes more, and
   // says on_drained when all is written. A broken connection is reported by on_closed, later.
   virtual void write(ConnId conn, Outbox& outbox) = 0;
+  // Encrypts an open connection from the next byte on; what is to go out in clear has been written. Answered
+  // by on_tls.
+  virtual void start_tls(ConnId conn, TlsStart start) = 0;
   virtual void set_reading(ConnId conn, bool reading) = 0;
   // Writes what is left, within a short time, then closes. No input follows for this connection.
   virtual void close(ConnId conn, Outbox& outbox) = 0;

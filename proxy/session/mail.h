@@ -19,12 +19,19 @@
 #include "pool/trace.h"
 #include "protocol/scram.h"
 #include "proxy/session/endpoint.h"
+#include "proxy/session/tls.h"
 
 namespace pgweir {
 
-// A connection on its way between workers: a descriptor, whose owner is whoever holds the mail.
+class TlsChannel;
+class TlsContexts;
+
+// A connection on its way between workers: a descriptor, whose owner is whoever holds the mail, and its
+// encryption.
 struct Transport {
   std::int64_t handle = -1;
+  std::shared_ptr<TlsChannel> tls{};
+  std::shared_ptr<const TlsInfo> tls_info{};
 };
 
 // ---- to a worker ----
@@ -99,6 +106,7 @@ struct CancelHandled {
 
 struct NewSettings {
   std::shared_ptr<const Settings> settings;
+  std::shared_ptr<const TlsContexts> tls{};  // the host's, from the same settings
 };
 
 // A client proved that it knows the password behind this verifier, and so told us the key to log in with.

@@ -74,8 +74,8 @@ char* TurnArena::space(std::size_t size) {
   return slabs_[slab_].get() + slab_used_;
 }
 
-std::span<char> TurnArena::read_space() {
-  char* const begin = space(least_read);
+std::span<char> TurnArena::read_space(std::size_t least) {
+  char* const begin = space(least);
   return {begin, slab_size - slab_used_};
 }
 

@@ -85,8 +85,8 @@ class TurnArena {
   static constexpr std::size_t slab_size = 64 * 1024;
   static constexpr std::size_t least_read = 16 * 1024;
 
-  // Memory to read into: at least `least_read` bytes; what was read is taken with `commit`.
-  std::span<char> read_space();
+  // Memory to read into: at least `least` bytes, of a slab's at most; what was read is taken with `commit`.
+  std::span<char> read_space(std::size_t least = least_read);
   Bytes commit(std::size_t size);
   // A copy that lives until the end of the turn.
   Bytes copy(Bytes bytes);

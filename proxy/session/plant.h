@@ -26,6 +26,7 @@ enum class Bug : int {
   forget_settings,        // a server keeps the parameters that its last client has set
   release_pinned,         // a server goes to somebody else although its client has left state in the session
   foreign_unnamed,        // the unnamed statement of a server counts as that of any client that gets it
+  notify_twice,  // a listening client gets what its server tells it from the shared connection as well
 };
 
 #ifdef PGWEIR_PLANT
@@ -47,6 +48,7 @@ inline constexpr std::array planted_bugs{
     PlantedBug{Bug::forget_settings, "forget_settings"},
     PlantedBug{Bug::release_pinned, "release_pinned"},
     PlantedBug{Bug::foreign_unnamed, "foreign_unnamed"},
+    PlantedBug{Bug::notify_twice, "notify_twice"},
 };
 
 inline bool planted(Bug bug) { return pgweir_planted_bug == static_cast<int>(bug); }

@@ -17,21 +17,11 @@
 #include "protocol/parameters.h"
 #include "protocol/startup.h"
 #include "proxy/session/client_clock.h"
+#include "proxy/session/error_text.h"
 #include "proxy/session/host.h"
 #include "proxy/session/host_choice.h"
-#include "proxy/session/refusal.h"
 
 namespace pgweir {
-
-// An error as a server gave it, or as pgweir words it, to be passed to clients.
-struct ErrorText {
-  std::string sqlstate;
-  std::string message;
-  std::string detail;
-  std::string hint;
-  std::string routine{};             // PostgreSQL's function, which some drivers go by
-  std::optional<Refusal> refusal{};  // pgweir's reason, when the words are its own
-};
 
 // Where the servers of a pool are, and who logs in there.
 struct ServerTarget {
@@ -40,18 +30,22 @@ struct ServerTarget {
   std::string dbname;    // empty: as the client named it
   std::string user;      // empty: the client's user
   std::string password;  // plain, or a verifier
+  TlsMode tls = TlsMode::disable;
   friend bool operator==(const ServerTarget&, const ServerTarget&) = default;
   // All of it but the password, to compare what two workers mean.
   std::string key() const {
-    std::string text = std::to_string(static_cast<int>(attrs)) + '\n' + dbname + '\n' + user;
+    std::string text = std::to_string(static_cast<int>(attrs)) + '\n' +
+                       std::to_string(static_cast<int>(tls)) + '\n' + dbname + '\n' + user;
     for (const Endpoint& host : hosts) text += '\n' + host.name();
     return text;
   }
 };
 
+class ListenHub;
+
 struct PoolEntry {
-  PoolEntry(Route its_route, std::string its_host, HostMeter& host_meter, Instant now)
-      : route(std::move(its_route)), host(std::move(its_host)), shard(Limits{}), meter(now, &host_meter) {}
+  PoolEntry(Route its_route, std::string its_host, HostMeter& host_meter, Instant now);
+  ~PoolEntry();
 
   const std::string& login_user() const { return target.user.empty() ? route.user : target.user; }
 
@@ -104,6 +98,8 @@ struct PoolEntry {
   PinCosts pin_costs{};          // of pins that have ended; begun ones are counted
   ApplicationUses applications;  // of session mode
   QueryClasses queries;
+
+  std::unique_ptr<ListenHub> listens;  // since a client has LISTENed
 
   int clients = 0;       // logged in
   int canceling = 0;     // servers kept until a cancel is settled

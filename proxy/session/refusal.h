@@ -14,6 +14,7 @@ enum class Refusal : std::uint8_t {
   startup_malformed,
   protocol_violation,
   plaintext_after_request,
+  encryption_required,
   login_timeout,
   password_wrong,
   console_denied,
@@ -36,6 +37,7 @@ enum class Refusal : std::uint8_t {
   parameter_refused,
   state_refused,
   too_many_statements,
+  notify_overflow,
   transaction_refused,
   not_supported,
   shutting_down,
@@ -55,6 +57,8 @@ inline constexpr std::array refusals{
                "The client sent a message that the protocol does not allow."},
     RefusalRow{Refusal::plaintext_after_request, "08P01", "plaintext_after_request",
                "Bytes in clear came behind a request for encryption."},
+    RefusalRow{Refusal::encryption_required, "28000", "encryption_required",
+               "The client did not encrypt, and client_tls.sslmode says that it must."},
     RefusalRow{Refusal::login_timeout, "57014", "login_timeout",
                "The login took longer than client_login_timeout."},
     RefusalRow{Refusal::password_wrong, "28P01", "password_wrong",
@@ -97,6 +101,8 @@ inline constexpr std::array refusals{
                "The setting session_state refuses what the statement would leave in the session."},
     RefusalRow{Refusal::too_many_statements, "53400", "too_many_statements",
                "max_client_prepared_statements or max_client_prepared_memory is reached."},
+    RefusalRow{Refusal::notify_overflow, "53400", "notify_overflow",
+               "More notifications wait for the client than max_client_notify_memory allows."},
     RefusalRow{Refusal::transaction_refused, "0A000", "transaction_refused",
                "A transaction block in statement mode."},
     RefusalRow{Refusal::not_supported, "0A000", "not_supported", "pgweir does not do this."},
@@ -128,6 +134,8 @@ enum class CloseReason : std::uint8_t {
   state_unknown,
   check_failed,
   client_left,
+  listener_lost,
+  listener_idle,
 };
 
 struct CloseReasonRow {
@@ -175,6 +183,10 @@ inline constexpr std::array close_reasons{
                    "server_check_query or server_reset_query failed, or was not answered."},
     CloseReasonRow{CloseReason::client_left, "client_left",
                    "It was opened for a replication connection, which is over."},
+    CloseReasonRow{CloseReason::listener_lost, "listener_lost",
+                   "The shared listening connection of a pool broke; notifications may be missing."},
+    CloseReasonRow{CloseReason::listener_idle, "listener_idle",
+                   "No client of the pool listens any more on its shared listening connection."},
 };
 
 constexpr const CloseReasonRow& row(CloseReason reason) {

@@ -6,7 +6,9 @@
 #include "protocol/backend.h"
 #include "protocol/frontend.h"
 #include "protocol/startup.h"
+#include "proxy/session/error_text.h"
 #include "proxy/session/refusal.h"
+#include "proxy/session/server_connection.h"
 #include "proxy/session/server_session.h"
 #include "proxy/session/worker_engine.h"
 
@@ -19,12 +21,45 @@ constexpr std::size_t most_parameters = 1000;
 
 }  // namespace
 
-void ServerLogin::start() {
+void ServerLogin::start(const Endpoint& endpoint) {
+  const TlsMode mode = server_.pool().target.tls;
+  if (!TlsRequest::wanted(mode, endpoint)) return send_startup();
+  tls_request_.emplace(engine_, server_, endpoint, mode);
+  tls_request_->send();
+}
+
+bool ServerLogin::on_raw(Bytes bytes) {
+  if (!tls_request_) return false;
+  switch (tls_request_->on_bytes(bytes)) {
+    case TlsRequest::Answer::encrypting:
+      return true;
+    case TlsRequest::Answer::in_clear:
+      tls_request_.reset();
+      send_startup();
+      return true;
+    case TlsRequest::Answer::error:
+      tls_request_.reset();
+      return false;
+    case TlsRequest::Answer::failed:
+      fail(tls_request_->why());
+      return true;
+  }
+  return true;
+}
+
+void ServerLogin::on_tls(const std::string& error) {
+  if (!error.empty()) return fail("TLS with the server failed: " + error);
+  tls_request_.reset();
+  send_startup();
+}
+
+void ServerLogin::send_startup() {
   started_ = true;
   PoolEntry& pool = server_.pool();
   StartupMessage startup;
   startup.user = pool.login_user();
   startup.database = pool.target.dbname.empty() ? pool.route.database : pool.target.dbname;
+  startup.parameters = startup_parameters_;
   if (pool.replication) {
     startup.replication = pool.replication->replication;
     startup.options = pool.replication->options;
@@ -36,7 +71,8 @@ void ServerLogin::start() {
 }
 
 std::string ServerLogin::progress() const {
-  if (!started_) return "the connection could not be made";
+  if (!started_ && !tls_request_) return "the connection could not be made";
+  if (!started_) return "connected, but not encrypted";
   if (!authenticated_) return "connected, but not authenticated";
   return "authenticated, but not ready";
 }

@@ -14,12 +14,13 @@
 #include "protocol/framer.h"
 #include "protocol/ledger.h"
 #include "proxy/session/batch_replay.h"
-#include "proxy/session/connection.h"
 #include "proxy/session/pool_entry.h"
 #include "proxy/session/query_batches.h"
 #include "proxy/session/refusal.h"
+#include "proxy/session/server_connection.h"
 #include "proxy/session/session_state.h"
 #include "proxy/session/statement_link.h"
+#include "proxy/session/unlisten_log.h"
 
 namespace pgweir {
 
@@ -27,7 +28,7 @@ class ClientSession;
 class ServerLogin;
 class WorkerEngine;
 
-class ServerSession final : public Connection {
+class ServerSession final : public ServerConnection {
  public:
   // One that is to be made, to the present host of `round`.
   ServerSession(WorkerEngine& engine, PoolEntry& pool, DialRound round);
@@ -38,6 +39,7 @@ class ServerSession final : public Connection {
   void on_bytes(Bytes bytes) override;
   void on_drained() override;
   void on_dialed(const DialResult& result) override;
+  void on_tls(const std::string& error) override;
   void on_closed(const std::string& error) override;
   void on_timer() override;
   void on_key(const Digest& salted_password) override;
@@ -46,8 +48,6 @@ class ServerSession final : public Connection {
   const Endpoint& endpoint() const { return endpoint_; }
   // Where a cancel finds the same server: a name may have several addresses.
   Endpoint cancel_endpoint() const;
-  PoolEntry& pool() { return pool_; }
-  const PoolEntry& pool() const { return pool_; }
   ServerState state() const { return state_; }
   ClientSession* client() const { return client_; }
   // Its client has got the beginning of a message, and not yet the end: nothing else may be said to it now.
@@ -84,6 +84,8 @@ class ServerSession final : public Connection {
   void runs(std::uint64_t statement, Bytes sql) { batches_.runs(statement, sql, batch_open_, pool_.queries); }
   // It runs something that cannot be read.
   void watch_everything();
+  // What was sent last UNLISTENs, or may: what the client listens to is elsewhere.
+  void unlistens(Bytes sql);
   // Its client's BEGIN, which was answered already.
   void begin_transaction();
   // A message of the client as it came, before it is relayed; empty when it has not come as a whole.
@@ -92,8 +94,8 @@ class ServerSession final : public Connection {
   // it is being found out what the client has left in the session, or what the server has become.
   bool repeats() const { return replay_.repeating(); }
   bool holds_client() const {
-    return replay_.rewinding() || own_ == Own::inspect || own_ == Own::role || own_ == Own::roll_back ||
-           cutting();
+    return replay_.rewinding() || question_waits_ || own_ == Own::inspect || own_ == Own::role ||
+           own_ == Own::roll_back || own_ == Own::move || cutting();
   }
   // The client's next message, at the front of `bytes`, has to wait for answers; then the client is resumed.
   bool must_wait(Bytes bytes);
@@ -123,8 +125,9 @@ class ServerSession final : public Connection {
   // Closes it at once. Its client, if any, is told `error`, unless the server itself has told it already.
   void condemn(CloseReason reason, const ErrorText& error);
   // The login came to an end.
-  void login_done(SharedParameters parameters, std::int32_t backend_pid, std::string secret, ServerRole role);
-  void login_failed(const ErrorText& error, bool server_said_no);
+  void login_done(SharedParameters parameters, std::int32_t backend_pid, std::string secret,
+                  ServerRole role) override;
+  void login_failed(const ErrorText& error, bool server_said_no) override;
 
   // What its client is doing, as far as time limits go.
   TimeLimit doing() const;
@@ -135,6 +138,8 @@ class ServerSession final : public Connection {
   void cut_short(TimeLimit limit, std::string setting, ErrorText error);
   // Cancels what it runs for its client now.
   void cancel_running();
+  // A cancel is under way now; one that is not yet is not sent when its request has been answered.
+  void cancel_sent() { ++cancels_sent_; }
   // A connection that carries a cancel has come to its end. `sent`: the server may have got it; `settled`:
   // and it has done with it.
   void cancel_carried(bool sent, bool settled);
@@ -149,14 +154,23 @@ class ServerSession final : public Connection {
   bool movable() const { return out().empty() && framer_.at_boundary(); }
 
  private:
+  // How long a server may take to come to rest after its client has left, before it is closed.
+  static constexpr Duration abandon_patience = std::chrono::seconds(5);
+  // After how long a cancel that has not helped is repeated meanwhile.
+  static constexpr Duration cancel_again = std::chrono::milliseconds(500);
+
+  // Whether rows are wanted as a whole: while the answer to a question of pgweir's is awaited.
+  void gather_rows(bool gather);
   void serve(const Piece& piece);
   void deliver(const Piece& piece);
   void deliver_error(const Piece& piece);
+  void deliver_kept(std::string& kept);
+  void end_failed_run();
   void replay();
   bool end_preparing();
   void parameter_changed(Bytes body);
   void doubt_role();
-  void doubt_read_only(const std::string& before, Bytes now);
+  void doubt_read_only(Bytes parameter, const std::string& before, Bytes now);
   void ask_role();
   void role_answered();
   void end_login(CloseReason reason, const ErrorText& error, bool server_said_no);
@@ -166,6 +180,13 @@ class ServerSession final : public Connection {
   void synchronised();
   void inspect();
   void inspected();
+  bool tracks_listen() const;
+  void notified(Bytes body);
+  void transaction_over(char status);
+  void listening_found();
+  void move_listening();
+  void listening_moved();
+  void note_pins();
   void clean();
   void check_over();
   void own_query(Bytes sql);
@@ -185,7 +206,6 @@ class ServerSession final : public Connection {
   void log(LogLevel level, std::string text);
 
   WorkerEngine& engine_;
-  PoolEntry& pool_;
   const int target_version_;
   const Endpoint endpoint_;
   std::optional<DialRound> round_;  // until it has logged in
@@ -193,34 +213,44 @@ class ServerSession final : public Connection {
   Framer framer_;
   QueryBatches batches_;
   std::uint64_t last_query_ = 0;  // class of the latest that ended
-  Duration first_wait_{};  // of the present link, until its first query has ended
+  Duration first_wait_{};         // of the present link, until its first query has ended
   Ledger ledger_;
   Verdict verdict_;
   char transaction_ = 'I';
-  bool unasked_ = false;        // the present message came when nothing was owed
-  bool in_message_ = false;     // part of a message has come, and not yet its end
-  bool delivering_ = false;     // the present message goes to the client
-  bool told_fatal_ = false;     // the client has been sent the server's own last words
-  bool rolled_back_ = false;    // the rollback after an abandonment has been sent
-  bool batch_open_ = false;     // extended messages have been sent, and no Sync behind them
-  bool client_waits_ = false;   // its next message waits for answers
-  bool only_prepares_ = false;  // the present batch has only prepared and described statements
-  bool flushed_ = false;        // the last message was Flush
-  bool role_doubted_ = false;   // it may have become a standby or a primary
-  bool checking_ = false;       // the shard counts it as being checked
-  bool was_checked_ = false;    // since it was idle
-  bool unclean_ = false;        // its last client may have left something in the session
+  bool unasked_ = false;         // the present message came when nothing was owed
+  bool in_message_ = false;      // part of a message has come, and not yet its end
+  bool delivering_ = false;      // the present message goes to the client
+  bool keeping_ = false;         // the present message is kept back
+  bool told_fatal_ = false;      // the client has been sent the server's own last words
+  bool rolled_back_ = false;     // the rollback after an abandonment has been sent
+  bool batch_open_ = false;      // extended messages have been sent, and no Sync behind them
+  bool client_waits_ = false;    // its next message waits for answers
+  bool only_prepares_ = false;   // the present batch has only prepared and described statements
+  bool flushed_ = false;         // the last message was Flush
+  bool role_doubted_ = false;    // it may have become a standby or a primary
+  bool checking_ = false;        // the shard counts it as being checked
+  bool was_checked_ = false;     // since it was idle
+  bool question_waits_ = false;  // it is asked what the client has left when a cancel has been settled
+  bool unclean_ = false;         // its last client may have left something in the session
   ClientSession* client_ = nullptr;
   Use use_;  // how the meter sees the present client's use of this server
   SharedParameters parameters_;
   SharedParameters settings_;  // what is set in the session beside these, and not reported
   StatementLink statements_;
   SessionState session_;
+  UnlistenLog unlisten_log_;
+  std::vector<ListenStatement> unlistened_;  // committed, and what it means is still to be asked
+  bool listen_taken_ = false;                // the shared connection takes over what is listened to here
+  std::uint64_t move_ = 0;                   // the hand-over, while it goes on
+  bool move_passed_ = false;                 // notifications that come now come from the shared connection
+  std::uint64_t noted_ = 0;                  // the ledger entry of the latest message of the client
   PinClock pin_clock_;
   BatchReplay replay_;
+  std::string kept_description_;  // of parameters, until it is clear whether that of the rows is an error
+  std::string kept_error_;        // of a batch that is not at its end, until it is clear whether that heals
 
   // What pgweir asks the server itself, up to the ledger entry `own_until_`.
-  enum class Own : std::uint8_t { nothing, synchronise, inspect, clean, role, roll_back, check };
+  enum class Own : std::uint8_t { nothing, synchronise, inspect, clean, role, roll_back, check, move };
   Own own_ = Own::nothing;
   std::uint64_t own_until_ = 0;
   std::optional<ErrorText> own_error_;
@@ -241,6 +271,7 @@ class ServerSession final : public Connection {
   std::optional<ErrorText> failed_for_;  // why the transaction was made to fail, to be told yet
   bool cancel_later_ = false;            // when pgweir's own requests are answered
   int cancels_ = 0;                      // on their way to this server
+  int cancels_sent_ = 0;                 // of these, on their way for certain
   std::uint64_t canceled_request_ = 0;   // the latest request that a cancel was sent for
   Instant abandon_until_{};              // when patience with an abandoned server ends
   std::uint64_t request_ = 0;            // counts what was asked, so that a late cancel hits nothing newer
@@ -251,14 +282,5 @@ class ServerSession final : public Connection {
   Instant used_{};  // when its last client left
   std::unique_ptr<ServerLogin> login_;
 };
-
-// The error of a server as text to pass on, read from the body of an ErrorResponse.
-ErrorText error_text(Bytes error_body);
-// pgweir's own words: the row's SQLSTATE, the message, and optionally more.
-ErrorText refusal_text(Refusal refusal, std::string message, std::string detail = {}, std::string hint = {});
-// PostgreSQL's words to whoever goes on after an error.
-ErrorText aborted();
-// As an ErrorResponse message.
-std::string error_response(Bytes severity, const ErrorText& error);
 
 }  // namespace pgweir

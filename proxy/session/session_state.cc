@@ -5,6 +5,7 @@
 #include "protocol/backend.h"
 #include "protocol/frontend.h"
 #include "protocol/sql_lexer.h"
+#include "proxy/session/error_text.h"
 #include "proxy/session/server_session.h"
 
 namespace pgweir {
@@ -25,7 +26,7 @@ Bytes part(StateKind kind) {
              " UNION ALL SELECT 'setting', n, pg_catalog.current_setting(n)"
              " FROM (VALUES ('role'), ('session_authorization')) AS v (n)";
     case StateKind::listen:
-      return "SELECT 'listen', '', pg_catalog.count(*)::text FROM pg_catalog.pg_listening_channels()";
+      return "SELECT 'listen', c, '1' FROM pg_catalog.pg_listening_channels() AS l (c)";
     case StateKind::temp_table:
       return "SELECT 'temp_table', '', pg_catalog.count(*)::text FROM pg_catalog.pg_class"
              " WHERE relnamespace = pg_catalog.pg_my_temp_schema()";
@@ -103,7 +104,8 @@ std::optional<ErrorText> SessionState::note(const SqlEffects& effects, Bytes sql
         !parameters.others &&
         std::all_of(parameters.names.begin(), parameters.names.end(),
                     [&](const std::string& name) { return reported.find(name) != nullptr; });
-    if (!all_reported) begins.add(StateKind::setting);
+    if (!all_reported || parameters.resets) begins.add(StateKind::setting);
+    if (parameters.resets) resets_.names.insert(parameters.names.begin(), parameters.names.end());
     for (const std::string& name : parameters.names) {
       if (is_custom(name) && custom_.size() < max_custom) custom_.insert(name);
     }
@@ -137,8 +139,15 @@ std::optional<ErrorText> SessionState::note(const SqlEffects& effects, Bytes sql
     if (begins.has(it.kind) && (starts_something || pins_.has(it.kind))) watch(it.kind, policies);
   }
   if (all) watch(StateKind::setting, policies);
-  if (all || effects.has(E::reset_all)) reset_all_ = true;
+  if (all || effects.has(E::reset_all)) resets_.all = true;
   return {};
+}
+
+bool SessionState::Resets::has(Bytes name) const {
+  if (all || names.empty()) return all;
+  std::string lower(name);
+  std::transform(lower.begin(), lower.end(), lower.begin(), lower_ascii);
+  return names.count(lower) > 0;
 }
 
 void SessionState::watch_names(Bytes text) {
@@ -165,6 +174,7 @@ SessionState::Question SessionState::question(const Parameters& present) {
   asked_ = watched_;
   watched_.clear();
   present_.clear();
+  if (asked_.has(StateKind::listen)) channels_.clear();
   found_ = Parameters();
   Question question;
   std::string& sql = question.rest;
@@ -198,6 +208,7 @@ bool SessionState::answer(Bytes data_row) {
   for (const StateKindRow& it : state_kinds) {
     if (it.label != kind) continue;
     if (value != "0") present_.add(it.kind);
+    if (it.kind == StateKind::listen && value != "0") channels_.emplace(name);
     return true;
   }
   return false;
@@ -215,10 +226,10 @@ std::optional<Parameters> SessionState::conclude(const Policies& policies, const
   for (const StateKindRow& it : state_kinds) {
     if (!asked_.has(it.kind)) continue;
     pins_.remove(it.kind);
-    const bool tracked = it.follows && policies[static_cast<std::size_t>(it.kind)] == StatePolicy::track;
+    const bool tracked =
+        it.kind == StateKind::setting && policies[static_cast<std::size_t>(it.kind)] == StatePolicy::track;
     if (present_.has(it.kind) && !tracked) pins_.add(it.kind);
   }
-  reset_all_ = false;
   const bool asked = asked_.has(StateKind::setting);
   asked_.clear();
   if (!asked) return {};

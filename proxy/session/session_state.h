@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "admin/settings.h"
 #include "pool/state_kind.h"
@@ -36,10 +37,15 @@ class SessionState {
 
   // The server is to be asked.
   bool due() const { return watched_.any(); }
-  // The kinds that hold the server.
+  // The kinds that hold the server. LISTEN does until the shared connection of the pool has taken it over.
   StateKinds pins() const { return pins_; }
-  // Nothing but RESET ALL or DISCARD ALL makes the parameters of the startup packet count again.
-  bool reset_all() const { return reset_all_; }
+  // Which reported parameters were reset, so that what the startup packet asked for counts again. Once.
+  struct Resets {
+    bool all = false;             // RESET ALL or DISCARD ALL
+    std::set<std::string> names;  // in lower case
+    bool has(Bytes name) const;
+  };
+  Resets take_resets() { return std::exchange(resets_, {}); }
 
   // What to ask, in a transaction: `before` statement_timeout is set, and then `rest`. `present`: what was
   // set when the server was asked last. Each row of the answers is given to answer().
@@ -48,6 +54,13 @@ class SessionState {
   };
   Question question(const Parameters& present);
   bool answer(Bytes data_row);
+  // What the session listens to, when it was asked for that last.
+  const std::set<std::string>& channels() const { return channels_; }
+  // It does not listen any more.
+  void listens_moved() {
+    channels_.clear();
+    pins_.remove(StateKind::listen);
+  }
   // The answer is complete: the parameters set in the session that are not reported, if they were asked for.
   std::optional<Parameters> conclude(const Policies& policies, const Parameters& reported,
                                      const std::string& login_user);
@@ -55,8 +68,9 @@ class SessionState {
 
  private:
   StateKinds watched_, asked_, present_, pins_;
-  bool reset_all_ = false;
+  Resets resets_;
   std::set<std::string> custom_;  // names that the client has set and pg_settings may not show
+  std::set<std::string> channels_;
   Parameters found_;
 };
 

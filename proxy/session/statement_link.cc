@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "protocol/frontend.h"
 #include "protocol/reader.h"
 #include "protocol/sql_commands.h"
 #include "proxy/session/client_session.h"
+#include "proxy/session/error_text.h"
 #include "proxy/session/plant.h"
 #include "proxy/session/server_session.h"
 #include "proxy/session/worker_engine.h"
@@ -28,14 +28,24 @@ bool drops_all(const SqlEffects& effects) {
   return effects.has(SqlEffect::deallocate_all) || effects.has(SqlEffect::discard_all);
 }
 
+constexpr std::size_t header_length = 5;
+
 // The body as far as it has come.
-Bytes body_of(const Piece& piece) { return piece.raw.substr(5); }
+Bytes body_of(const Piece& piece) { return piece.raw.substr(header_length); }
 
 }  // namespace
 
-ErrorText missing_statement(Bytes name) {
-  if (name.empty()) return {"26000", "unnamed prepared statement does not exist", {}, {}};
-  return {"26000", "prepared statement \"" + std::string(name) + "\" does not exist", {}, {}};
+// Drivers look at the routine as well: postgres.js prepares again.
+ErrorText missing_statement(Bytes name, char type) {
+  if (name.empty()) {
+    return {"26000",
+            "unnamed prepared statement does not exist",
+            {},
+            {},
+            type == 'B' ? "exec_bind_message" : "exec_describe_statement_message"};
+  }
+  std::string message = "prepared statement \"" + std::string(name) + "\" does not exist";
+  return {"26000", std::move(message), {}, {}, "FetchPreparedStatement"};
 }
 
 StatementLink::StatementLink(WorkerEngine& engine, ServerSession& server)
@@ -46,10 +56,16 @@ StatementLink::StatementLink(WorkerEngine& engine, ServerSession& server)
 void StatementLink::joined() {
   unnamed_here_ = planted(Bug::foreign_unnamed);
   clears_ = unnamed_only_here_ = false;
+  bound_ = {};
+  unlistens_ = nullptr;
 }
 
 bool StatementLink::must_wait(const ClientSession& client, Bytes bytes) const {
   const char type = bytes[0];
+  if (type == 'E' && shape_awaited() && bound_.doubted && !server_.ledger().skipping()) {
+    const bool needs = bound_.told.parameters != 0 || !bound_.described;
+    return needs && runs_doubted(bytes.substr(header_length, Reader(bytes.substr(1, 4)).u32() - 4));
+  }
   if (!end_awaited() || server_.ledger().uncertain() || Bytes("PBDCQ").find(type) == Bytes::npos)
     return false;
   const Bytes body = bytes.substr(5, Reader(bytes.substr(1, 4)).u32() - 4);
@@ -106,8 +122,8 @@ void StatementLink::parse(ClientSession& client, const Piece& piece) {
   const SharedStatement taken = head->statement.empty() ? nullptr : names.find(head->statement);
   // When a batch is run once more, its Parse may have been answered already.
   if (taken && !(server_.repeats() && taken == statement)) {
-    return provoke(
-        {"42P05", "prepared statement \"" + std::string(head->statement) + "\" already exists", {}, {}});
+    std::string message = "prepared statement \"" + std::string(head->statement) + "\" already exists";
+    return provoke({"42P05", std::move(message), {}, {}, "StorePreparedStatement"});
   }
   if (!head->statement.empty() &&
       (names.size() >= static_cast<std::size_t>(limits.max_client_prepared_statements) ||
@@ -125,6 +141,7 @@ void StatementLink::parse(ClientSession& client, const Piece& piece) {
     ++server_.totals().server_parse_count;
     unnamed_here_ = true;
     unnamed_only_here_ = false;
+    unnamed_shape_ = {};
     unnamed_sent_ = sequence;
   } else if (statements_.use(*statement) && !server_.transaction_failed() && !end_awaited()) {
     // Otherwise the server may refuse it, in a transaction that has failed.
@@ -165,6 +182,7 @@ void StatementLink::parse_untracked(ClientSession& client, const Piece& piece) {
   unnamed_here_ = unnamed_here_ || unnamed;
   unnamed_only_here_ = unnamed_only_here_ || unnamed;
   if (!unnamed || sequence == 0) return;
+  unnamed_shape_ = {};
   unnamed_sent_ = sequence;
   if (client.statements().find("")) client.statements().close(sequence, "");
   changes_.push_back({.sequence = sequence, .kind = Kind::of_client, .statement = nullptr});
@@ -172,15 +190,17 @@ void StatementLink::parse_untracked(ClientSession& client, const Piece& piece) {
 
 void StatementLink::bind(ClientSession& client, const Piece& piece) {
   const auto head = read_bind_head(body_of(piece));
-  clears_ = outdated_ = false;
+  clears_ = bound_.doubted = false;
+  bound_.statement = nullptr;
+  unlistens_ = nullptr;
   if (!head || server_.ledger().skipping()) {
     server_.forward(piece);
     return;
   }
-  const SharedStatement statement = client.statements().find(head->statement);
+  const auto [statement, told] = client.statements().look_up(head->statement);
   if (!statement) {
     if (is_taken(head->statement) && !(head->statement.empty() && unnamed_here_))
-      return provoke(missing_statement(head->statement));
+      return provoke(missing_statement(head->statement, 'B'));
     server_.forward(piece);
     return;
   }
@@ -190,64 +210,159 @@ void StatementLink::bind(ClientSession& client, const Piece& piece) {
   ++statement->uses.executions;
   server_.runs(statement->statement_class(), statement->query());
   clears_ = drops_all(statement->effects());
+  if (statement->effects().has(SqlEffect::unlisten) || statement->effects().has(SqlEffect::discard_all))
+    unlistens_ = statement;
+  std::uint64_t id = 0;
   if (head->statement.empty()) {
-    if (!unnamed_here_ && server_.ledger().uncertain()) return provoke(missing_statement(""));
+    if (!unnamed_here_ && server_.ledger().uncertain()) return provoke(missing_statement("", 'B'));
     if (!unnamed_here_) prepare_unnamed(*statement);
-    server_.forward(piece);
-    return;
+  } else {
+    id = ensure(statement);
+    // Whether the client or this server is behind the times shows when it is prepared anew.
+    if (id != 0 && told.any() && !server_.ledger().uncertain() && is_stale(*statement, id, told, false)) {
+      forget(*statement);
+      id = ensure(statement);
+    }
+    if (id == 0) {
+      server_.forward(piece);
+      return;
+    }
   }
-  const std::string name = ensure(statement);
-  if (name.empty()) {
-    server_.forward(piece);
-    return;
+  bool doubted = false;
+  // What cannot be told any more is what PostgreSQL makes of it.
+  if (told.any() && !server_.ledger().uncertain()) {
+    const StatementShape* const here = shape_here(*statement, id);
+    doubted = here == nullptr || !here->covers(told);
+    if (doubted) ask_shape(statement, id);
   }
-  const std::uint64_t sequence = server_.note('B', Reply::forward);
-  outdated_ = statement->outdated;
+  const std::uint64_t sequence =
+      head->statement.empty() ? server_.forward(piece) : send_bind(*head, statement_name(id), piece);
+  bound_.portal = head->portal;
+  bound_.name = head->statement;
+  bound_.statement = statement;
+  bound_.id = id;
+  bound_.told = told;
+  bound_.doubted = doubted && sequence != 0;
+  bound_.described = false;
   // Formats for columns that are not there any more are refused in other words.
-  if (outdated_) {
-    changes_.push_back(
-        {.sequence = sequence, .kind = Kind::provoke, .statement = nullptr, .error = stale_plan()});
+  if (bound_.doubted) {
+    changes_.push_back({.sequence = sequence,
+                        .kind = Kind::bind,
+                        .statement = statement,
+                        .id = id,
+                        .error = stale_plan(),
+                        .shape = told});
   }
-  // The head anew, the rest as it is.
-  const std::size_t old_head = 5 + head->portal.size() + 1 + head->statement.size() + 1;
+}
+
+// The head anew, the rest as it is.
+std::uint64_t StatementLink::send_bind(const BindHead& head, Bytes name, const Piece& piece) {
+  const std::uint64_t sequence = server_.note('B', Reply::forward);
+  const std::size_t old_head = header_length + head.portal.size() + 1 + head.statement.size() + 1;
   Writer out;
-  out.begin('B').cstring(head->portal).cstring(name).end();
+  out.begin('B').cstring(head.portal).cstring(name).end();
   std::string bytes = out.take();
-  const auto length = static_cast<std::uint32_t>(4 + piece.length - head->statement.size() + name.size());
+  const auto length = static_cast<std::uint32_t>(4 + piece.length - head.statement.size() + name.size());
   for (int i = 0; i < 4; ++i)
     bytes[static_cast<std::size_t>(1 + i)] = static_cast<char>(length >> (24 - 8 * i));
   server_.send(bytes, piece.raw.substr(old_head));
+  return sequence;
 }
 
 void StatementLink::describe(ClientSession& client, const Piece& piece) {
   const auto target = read_describe(body_of(piece));
-  outdated_ = outdated_ && !(target && target->kind == 'P');
-  if (!target || target->kind != 'S' || server_.ledger().skipping()) {
+  if (!target || server_.ledger().skipping()) {
     server_.forward(piece);
     return;
   }
-  const SharedStatement statement = client.statements().find(target->name);
+  if (target->kind == 'P') {
+    const std::uint64_t sequence = server_.forward(piece);
+    if (bound_.statement == nullptr || target->name != bound_.portal) return;
+    bound_.described = true;
+    const StatementShape* const here = shape_here(*bound_.statement, bound_.id);
+    if (here != nullptr && here->row != 0 && here->row == bound_.told.row) return;
+    return await_description(sequence, bound_.name, bound_.statement, bound_.id);
+  }
+  const auto [statement, told] = client.statements().look_up(target->name);
   if (!statement) {
     if (is_taken(target->name) && !(target->name.empty() && unnamed_here_))
-      return provoke(missing_statement(target->name));
+      return provoke(missing_statement(target->name, 'D'));
     server_.forward(piece);
     return;
   }
   if (target->name.empty()) {
-    if (!unnamed_here_ && server_.ledger().uncertain()) return provoke(missing_statement(""));
+    if (!unnamed_here_ && server_.ledger().uncertain()) return provoke(missing_statement("", 'D'));
     if (!unnamed_here_) prepare_unnamed(*statement);
+    return await_description(server_.forward(piece), target->name, statement, 0);
+  }
+  const std::uint64_t id = ensure(statement);
+  if (id == 0) {
     server_.forward(piece);
     return;
   }
-  const std::string name = ensure(statement);
-  if (name.empty()) {
-    server_.forward(piece);
-    return;
-  }
-  server_.note('D', Reply::forward);
+  await_description(server_.note('D', Reply::forward), target->name, statement, id);
   Writer out;
-  write_describe(out, {'S', name});
+  write_describe(out, {'S', statement_name(id)});
   server_.send(out.view(), {});
+}
+
+// ---- shapes ----
+
+StatementShape* StatementLink::shape_here(const PreparedStatement& statement, std::uint64_t id) {
+  if (id != 0) return statements_.shape(statement, id);
+  return unnamed_here_ ? &unnamed_shape_ : nullptr;
+}
+
+bool StatementLink::is_stale(const PreparedStatement& statement, std::uint64_t id, const StatementShape& told,
+                             bool described) {
+  const StatementShape* const here = shape_here(statement, id);
+  if (here == nullptr) return false;
+  return told.parameters_differ(*here) || (!described && told.row_differs(*here));
+}
+
+// The client relies on what another server has told it, or this one of an older plan. PostgreSQL would refuse
+// to run the statement when that is not so any more.
+void StatementLink::ask_shape(const SharedStatement& statement, std::uint64_t id) {
+  const std::uint64_t sequence = server_.note('D', Reply::swallow_unless_error);
+  if (sequence == 0) return;
+  Writer out;
+  write_describe(out, {'S', id == 0 ? std::string() : statement_name(id)});
+  server_.send(out.view(), {});
+  changes_.push_back({.sequence = sequence, .kind = Kind::describe, .statement = statement, .id = id});
+  shape_asked_ = sequence;
+  flushed_ = false;
+}
+
+void StatementLink::await_description(std::uint64_t sequence, Bytes name, const SharedStatement& statement,
+                                      std::uint64_t id) {
+  if (sequence == 0) return;
+  changes_.push_back({.sequence = sequence,
+                      .kind = Kind::describe,
+                      .statement = statement,
+                      .id = id,
+                      .done = true,
+                      .name = std::string(name)});
+}
+
+bool StatementLink::runs_doubted(Bytes execute_body) const {
+  if (!bound_.doubted) return false;
+  const auto execute = read_execute(execute_body);
+  return execute && execute->portal == bound_.portal;
+}
+
+void StatementLink::flush() {
+  if (std::exchange(flushed_, true)) return;
+  Writer out;
+  write_flush(out);
+  server_.send(out.view(), {});
+}
+
+void StatementLink::described(std::uint64_t sequence, char type, Bytes body) {
+  for (Change& change : changes_) {
+    if (change.sequence > sequence) return;
+    if (change.sequence == sequence && change.kind == Kind::describe)
+      add_description(change.shape, type, body);
+  }
 }
 
 void StatementLink::close(ClientSession& client, const Piece& piece) {
@@ -275,9 +390,14 @@ void StatementLink::close(ClientSession& client, const Piece& piece) {
 }
 
 void StatementLink::execute(ClientSession& client, const Piece& piece) {
-  // It has not asked what the rows look like now.
-  if (outdated_ && !server_.ledger().skipping()) return provoke(stale_plan());
+  const bool certain = !server_.ledger().skipping() && !server_.ledger().uncertain();
+  if (bound_.doubted && certain && runs_doubted(body_of(piece)) &&
+      is_stale(*bound_.statement, bound_.id, bound_.told, bound_.described)) {
+    engine_.statements().retire(*bound_.statement);
+    return provoke(stale_plan());
+  }
   const std::uint64_t sequence = server_.forward(piece);
+  if (sequence != 0 && unlistens_) server_.unlistens(std::exchange(unlistens_, nullptr)->query());
   if (sequence == 0 || (!clears_ && deallocates_.empty())) return;
   if (clears_) {
     forget_all();
@@ -292,6 +412,7 @@ void StatementLink::query(ClientSession& client, const Piece& piece, const SqlEf
   ClientStatements& names = client.statements();
   const bool tracked = !server_.ledger().skipping() && !server_.ledger().uncertain();
   unnamed_here_ = unnamed_only_here_ = clears_ = false;
+  unlistens_ = nullptr;
   deallocates_.clear();
   if (tracked && effects.has(SqlEffect::deallocate_one) && piece.last) {
     const auto sql = read_query(body_of(piece));
@@ -357,12 +478,12 @@ void StatementLink::provoke(ErrorText error) {
 
 bool StatementLink::is_taken(Bytes name) { return name.empty() || name.starts_with(prefix); }
 
-std::string StatementLink::ensure(const SharedStatement& statement) {
+std::uint64_t StatementLink::ensure(const SharedStatement& statement) {
   used_.push_back(statement);
-  if (const auto id = statements_.use(*statement)) return statement_name(*id);
-  if (server_.ledger().uncertain() || planted(Bug::forget_statement)) return {};
+  if (const auto id = statements_.use(*statement)) return *id;
+  if (server_.ledger().uncertain() || planted(Bug::forget_statement)) return 0;
   prepare(statement, Reply::swallow_unless_error);
-  return statement_name(*statements_.find(*statement));
+  return *statements_.find(*statement);
 }
 
 std::uint64_t StatementLink::prepare(const SharedStatement& statement, Reply reply) {
@@ -382,6 +503,7 @@ std::uint64_t StatementLink::prepare(const SharedStatement& statement, Reply rep
 
 void StatementLink::prepare_unnamed(const PreparedStatement& statement) {
   unnamed_here_ = true;
+  unnamed_shape_ = {};
   unnamed_sent_ = server_.note('P', Reply::swallow_unless_error);
   changes_.push_back({.sequence = unnamed_sent_, .kind = Kind::of_client, .statement = nullptr});
   ++server_.totals().server_parse_count;
@@ -421,9 +543,14 @@ void StatementLink::make_room() {
 
 // ---- from the server ----
 
-const ErrorText* StatementLink::instead(std::uint64_t sequence) const {
+const ErrorText* StatementLink::instead(std::uint64_t sequence) {
   for (const Change& change : changes_) {
     if (change.sequence == sequence && change.kind == Kind::provoke) return &change.error;
+    if (change.sequence == sequence && change.kind == Kind::bind &&
+        is_stale(*change.statement, change.id, change.shape, false)) {
+      engine_.statements().retire(*change.statement);
+      return &change.error;
+    }
     if (change.sequence >= sequence) break;
   }
   return nullptr;
@@ -488,6 +615,15 @@ void StatementLink::settle(ClientSession* client, const Settled& settled) {
           client->statements().skip(change.sequence);
         }
         break;
+      case Kind::describe:
+        if (!made) break;
+        if (StatementShape* const here = shape_here(*change.statement, change.id);
+            here != nullptr && (change.id != 0 || change.sequence > unnamed_sent_))
+          here->add(change.shape);
+        if (client != nullptr && change.done)
+          client->statements().tell(change.name, *change.statement, change.shape);
+        break;
+      case Kind::bind:
       case Kind::provoke:
         break;
     }
@@ -508,7 +644,11 @@ std::vector<std::pair<std::string, std::uint64_t>> StatementLink::pack() const {
 
 void StatementLink::unlinked() {
   used_.clear();
+  bound_ = {};
   unnamed_here_ = unnamed_only_here_ = false;
+  for (Change& change : changes_) {
+    if (change.kind == Kind::describe) change.done = false;
+  }
   std::erase_if(changes_, [this](const Change& change) {
     if (change.kind == Kind::by_tag && change.id != 0) leftover_.push_back(change.id);
     return change.kind == Kind::of_client || change.kind == Kind::by_tag;

@@ -16,9 +16,11 @@
 
 #include "protocol/client_statements.h"
 #include "protocol/framer.h"
+#include "protocol/frontend.h"
 #include "protocol/ledger.h"
 #include "protocol/server_statements.h"
 #include "protocol/sql_scanner.h"
+#include "protocol/statement_shape.h"
 #include "proxy/session/pool_entry.h"
 
 namespace pgweir {
@@ -27,8 +29,9 @@ class ClientSession;
 class ServerSession;
 class WorkerEngine;
 
-// PostgreSQL's error about a statement that the client does not have.
-ErrorText missing_statement(Bytes name);
+// PostgreSQL's error about a statement that the client does not have, and asks for by a Bind ('B') or
+// Describe ('D').
+ErrorText missing_statement(Bytes name, char type);
 
 class StatementLink {
  public:
@@ -47,6 +50,9 @@ class StatementLink {
   void end_sent(std::uint64_t sequence) { last_end_ = sequence; }
   // Such an answer is awaited.
   bool end_awaited() const { return last_end_ >= settled_; }
+  // So is the answer to what pgweir itself has asked about the shape of a statement; flush() hurries it up.
+  bool shape_awaited() const { return shape_asked_ >= settled_; }
+  void flush();
   // What the message at the front of `bytes` means depends on answers that are awaited: it runs even if what
   // it builds on fails, because a Sync or Query is in between. To be asked at the end of each message, with
   // the whole of the next one, at least to the end of its names.
@@ -66,10 +72,12 @@ class StatementLink {
 
   // ---- from the server ----
   // What the client is told instead of the server's error about this entry; null: the server's error.
-  const ErrorText* instead(std::uint64_t sequence) const;
+  const ErrorText* instead(std::uint64_t sequence);
   // What was used since the batch began is not to be trusted: it will be prepared anew. False if nothing was.
-  // `outdated`: nor is what clients were told of its result.
+  // `outdated`: whoever prepares it from now on gets it anew as well.
   bool forget_used(bool outdated);
+  // A whole message that answers the Describe of this entry.
+  void described(std::uint64_t sequence, char type, Bytes body);
   void command_completed(Bytes tag, std::uint64_t sequence);
   // Entries before `front` are done with: `completed` was answered, or `failed`, and the others never ran.
   // Numbers are 0 for none.
@@ -90,6 +98,8 @@ class StatementLink {
     drop,       // the server loses one
     of_client,  // the client's names change
     by_tag,     // the same, if a command tag says so
+    describe,   // the shape of a statement becomes known
+    bind,       // of a statement whose shape may not be what the client was told
     provoke,    // an error
   };
   // Something that becomes true, or does not, with the answer to an entry of the ledger.
@@ -97,19 +107,41 @@ class StatementLink {
     std::uint64_t sequence;
     Kind kind;
     SharedStatement statement;
-    std::uint64_t id = 0;  // of the statement on the server
-    bool done = false;     // by_tag: it has come
-    ErrorText error = {};  // provoke
+    std::uint64_t id = 0;       // of the statement on the server; 0: the unnamed one, or none
+    bool done = false;          // by_tag: it has come; describe: the client asked, and is told
+    ErrorText error = {};       // provoke, bind
+    std::string name = {};      // describe: the client's, of the statement
+    StatementShape shape = {};  // describe: what has come; bind: what the client was told
+  };
+  // The portal that was bound last.
+  struct Bound {
+    std::string portal, name;
+    SharedStatement statement;  // null when it is none that is tracked
+    std::uint64_t id = 0;       // 0: the unnamed one
+    StatementShape told{};      // what the client knew of the statement
+    bool doubted = false;       // whether that is still so must be known before it runs
+    bool described = false;     // the client has asked anew what the rows look like
   };
 
+  // What this server said of the shape of a statement; null if it does not have it. Number 0: the unnamed
+  // one.
+  StatementShape* shape_here(const PreparedStatement& statement, std::uint64_t id);
+  void ask_shape(const SharedStatement& statement, std::uint64_t id);
+  std::uint64_t send_bind(const BindHead& head, Bytes name, const Piece& piece);
+  void await_description(std::uint64_t sequence, Bytes name, const SharedStatement& statement,
+                         std::uint64_t id);
+  bool is_stale(const PreparedStatement& statement, std::uint64_t id, const StatementShape& told,
+                bool described);
+  // An Execute of the portal that is in doubt.
+  bool runs_doubted(Bytes execute_body) const;
   bool unsettled(const ClientSession& client, Bytes name, bool runs) const;
   void drop_unnamed(ClientStatements& names, std::uint64_t sequence);
   void deallocate(ClientSession& client, const std::string& name, const SharedStatement& statement);
   std::uint64_t take_for_deallocate(const SharedStatement& statement);
   std::uint64_t parse_unnamed(ClientSession& client, const Piece& piece, const PreparedStatement& statement);
   void parse_untracked(ClientSession& client, const Piece& piece);
-  // The name of the statement on the server, which has it or is about to; empty when that cannot be said.
-  std::string ensure(const SharedStatement& statement);
+  // The number of the statement on the server, which has it or is about to; 0 when that cannot be said.
+  std::uint64_t ensure(const SharedStatement& statement);
   std::uint64_t prepare(const SharedStatement& statement, Reply reply);
   void forget(const PreparedStatement& statement);
   void forget_all();
@@ -131,8 +163,12 @@ class StatementLink {
   bool unnamed_here_ = false;       // the server's unnamed statement is the present client's
   bool unnamed_only_here_ = false;  // and was not kept
   std::string deallocates_;         // the unnamed statement drops the client's one of this name
-  bool outdated_ = false;           // the portal that was bound last may have another shape than told
-  bool clears_ = false;             // the portal that was bound last drops all statements
+  StatementShape unnamed_shape_;    // of the server's unnamed statement, while it is the client's
+  Bound bound_;
+  std::uint64_t shape_asked_ = 0;  // the ledger entry of pgweir's latest question
+  bool flushed_ = false;           // behind that question
+  bool clears_ = false;            // the portal that was bound last drops all statements
+  SharedStatement unlistens_;      // the portal that was bound last UNLISTENs
 };
 
 }  // namespace pgweir

@@ -31,6 +31,8 @@ void WorkerCore::on_dialed(ConnId conn, const DialResult& result) {
   connection->on_dialed(result);
 }
 
+void WorkerCore::on_tls(ConnId conn, TlsResult result) { engine_->on_tls(conn, std::move(result)); }
+
 void WorkerCore::on_closed(ConnId conn, const std::string& error) {
   Connection* const connection = engine_->find(conn);
   if (connection == nullptr) return;

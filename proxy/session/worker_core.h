@@ -36,6 +36,7 @@ class WorkerCore {
   // All bytes of the outbox that a `write` left over have been written.
   void on_drained(ConnId conn);
   void on_dialed(ConnId conn, const DialResult& result);
+  void on_tls(ConnId conn, TlsResult result);
   // The peer closed (`error` is empty) or the connection broke. The host has closed it.
   void on_closed(ConnId conn, const std::string& error);
   void on_key(std::uint64_t ticket, const Digest& salted_password);

@@ -8,6 +8,9 @@
 #include "pool/placement.h"
 #include "proxy/session/client_login.h"
 #include "proxy/session/client_session.h"
+#include "proxy/session/error_text.h"
+#include "proxy/session/listen_hub.h"
+#include "proxy/session/listener_session.h"
 #include "proxy/session/plant.h"
 #include "proxy/session/server_session.h"
 #include "proxy/session/statement_snapshot.h"
@@ -61,6 +64,10 @@ ErrorText no_host(const DialRound& round, SessionAttrs wanted) {
 }
 
 }  // namespace
+
+PoolEntry::PoolEntry(Route its_route, std::string its_host, HostMeter& host_meter, Instant now)
+    : route(std::move(its_route)), host(std::move(its_host)), shard(Limits{}), meter(now, &host_meter) {}
+PoolEntry::~PoolEntry() = default;
 
 WorkerEngine::WorkerEngine(WorkerId id, int workers, Host& host, std::shared_ptr<const Settings> settings,
                            std::string process_secret, Instant now)
@@ -219,9 +226,27 @@ void WorkerEngine::end(Connection& connection) {
 Transport WorkerEngine::detach(Connection& connection) {
   host_.write(connection.id(), connection.out());
   connection.host_gone_ = true;
-  const Transport transport = host_.detach(connection.id());
+  Transport transport = host_.detach(connection.id());
+  transport.tls_info = connection.tls_;
   end(connection);
   return transport;
+}
+
+void WorkerEngine::adopt(Connection& connection, const Transport& transport) {
+  connection.tls_ = transport.tls_info;
+  host_.adopt(connection.id(), transport);
+}
+
+void WorkerEngine::start_tls(Connection& connection, TlsStart start) {
+  host_.write(connection.id(), connection.out());
+  host_.start_tls(connection.id(), std::move(start));
+}
+
+void WorkerEngine::on_tls(ConnId id, TlsResult result) {
+  Connection* const connection = find(id);
+  if (connection == nullptr) return;
+  if (result.error.empty()) connection->tls_ = std::make_shared<const TlsInfo>(std::move(result.info));
+  connection->on_tls(result.error);
 }
 
 void WorkerEngine::log(LogLevel level, char side, const Connection& connection, const Route& route,
@@ -471,7 +496,7 @@ void WorkerEngine::configure(PoolEntry& pool, const DatabaseSettings& database) 
     pool.policies[static_cast<std::size_t>(it.kind)] = settings_->policy_of(it.kind, &database, user);
 
   ServerTarget target{hosts_of(database), database.target_session_attrs, database.dbname, database.user,
-                      database.password};
+                      database.password,  settings_->server_tls.mode};
   pool.hosts.configure(target.hosts, target.attrs, database.load_balance_hosts);
   if (target.user.empty() && target.password.empty() && user != nullptr) target.password = user->password;
   if (target == pool.target) return;
@@ -481,6 +506,12 @@ void WorkerEngine::configure(PoolEntry& pool, const DatabaseSettings& database) 
   pool.canonical.clear();
   pool.failure.reset();
   pool.failure_permanent = false;
+  if (pool.listens) pool.listens->reconnect();
+}
+
+ListenHub& WorkerEngine::listens_of(PoolEntry& pool) {
+  if (!pool.listens) pool.listens = std::make_unique<ListenHub>(*this, pool);
+  return *pool.listens;
 }
 
 HostMeter& WorkerEngine::host_meter(const std::string& host) {
@@ -506,7 +537,7 @@ PoolEntry& WorkerEngine::pool_of(const Route& route, const DatabaseSettings& dat
 bool WorkerEngine::is_useless(const PoolEntry& pool) {
   return (!pool.welcome || pool.route.replication != 0) && !pool.touched && pool.clients == 0 &&
          pool.cancel_dials == 0 && pool.shard.waiting() == 0 && pool.shard.open() == 0 &&
-         pool.shard.slots() == 0 && pool.limit_timers == 0;
+         pool.shard.slots() == 0 && pool.limit_timers == 0 && !(pool.listens && pool.listens->in_use());
 }
 
 void WorkerEngine::touch(PoolEntry& pool) {
@@ -621,6 +652,7 @@ void WorkerEngine::dial_host(PoolEntry& pool, DialRound round) {
 
 void WorkerEngine::role_seen(PoolEntry& pool, const Endpoint& host, ServerRole role) {
   if (pool.hosts.seen(host, role, now_)) return;
+  if (pool.listens && pool.listens->connected_to(host)) pool.listens->reconnect();
   connections_.for_each([&](Connection& connection) {
     if (connection.ended_ || connection.role() != Connection::Role::server) return;
     auto& server = static_cast<ServerSession&>(connection);
@@ -732,6 +764,10 @@ void WorkerEngine::service(PoolEntry& pool) {
   if (const int unused = shard.take_unused_slots(); unused > 0) {
     host_.post_control(SlotsReturned{id_, pool.route, unused});
   }
+  if (pool.listens) {
+    pool.listens->service(now_);
+    pools_deadline_ = std::min(pools_deadline_, pool.listens->deadline());
+  }
   pool.meter.open_changed(shard.open(), now_);
   pool.meter.clients_changed(pool.clients);
   pool.meter.pool_size_changed(shard.limits().size);
@@ -781,7 +817,7 @@ void WorkerEngine::on_mail(AdoptClient& mail) {
   const ConnId id = on_accept(std::move(mail.peer));
   ClientSession& client = *find_client(id);
   client.set_connected(mail.connected);
-  host_.adopt(id, mail.transport);
+  adopt(client, mail.transport);
   client.on_bytes(arena_.copy(mail.received));
 }
 
@@ -791,8 +827,8 @@ void WorkerEngine::on_mail(AdoptServer& mail) {
   PoolEntry& pool = pool_of(mail.route, database == nullptr ? nowhere : *database);
   auto session = std::make_unique<ServerSession>(*this, pool, mail);
   ServerSession& server = *session;
-  const ConnId id = add(std::move(session));
-  host_.adopt(id, mail.transport);
+  add(std::move(session));
+  adopt(server, mail.transport);
   pool.shard.adopted();
   host_.post_control(SlotMoved{mail.from, id_, mail.route});
   if (!pool.welcome) pool.welcome = parameters_.intern(Parameters(mail.welcome));
@@ -910,6 +946,10 @@ WorkerSnapshot WorkerEngine::snapshot(const SnapshotParts& parts) const {
       if (!server.pin_clock().kinds().any()) return;
       pinned[&server.pool()].push_back(&server.pin_clock());
       if (parts.pins) result.pins.push_back(server.pin_snapshot());
+    } else if (connection.role() == Connection::Role::listener) {
+      ++result.used_servers;
+      if (parts.connections)
+        result.servers.push_back(static_cast<const ListenerSession&>(connection).snapshot());
     }
   });
   for (const auto& [route, pool] : pools_) {

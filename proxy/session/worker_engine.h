@@ -24,6 +24,7 @@ namespace pgweir {
 
 class ClientLogin;
 class ClientSession;
+class ListenHub;
 class ServerSession;
 
 class WorkerEngine {
@@ -62,6 +63,10 @@ class WorkerEngine {
   void end(Connection& connection);
   // Takes it from the host, to be mailed away.
   Transport detach(Connection& connection);
+  void adopt(Connection& connection, const Transport& transport);
+  // Writes what there is in clear, and encrypts from then on.
+  void start_tls(Connection& connection, TlsStart start);
+  void on_tls(ConnId id, TlsResult result);
   // Frees a login when the turn ends: it is one of its own calls that found it finished.
   void bury(std::unique_ptr<ClientLogin> login);
   Connection* find(ConnId id) const;
@@ -104,6 +109,8 @@ class WorkerEngine {
   void dial_failed(ServerSession& server, DialRound round, ErrorText error, bool server_said_no);
   // A host has said what it is. Connections to it that are of no use any more are closed.
   void role_seen(PoolEntry& pool, const Endpoint& host, ServerRole role);
+  // Who listens where; made if there is none yet.
+  ListenHub& listens_of(PoolEntry& pool);
   int pool_size(const DatabaseSettings& database, const std::string& user) const;
   // Sees to it that the lists of its limits are looked at in time.
   void arm_limits(PoolEntry& pool);
@@ -187,8 +194,8 @@ class WorkerEngine {
   std::uint64_t statement_ids_ = 0;
   Credentials credentials_;
 
-  ConnectionTable connections_;
   std::map<Route, std::unique_ptr<PoolEntry>> pools_;
+  ConnectionTable connections_;  // after the pools, whose deadline lists its clients leave when they die
   std::vector<PoolEntry*> touched_;
   std::vector<Route> useless_;
   std::vector<Connection*> dirty_;

@@ -215,7 +215,7 @@ TEST_CASE("SHOW READINESS says what the applications of a session pool would nee
   CHECK(verdict("good", "setting") == "1: fine: it goes with the client from server to server");
   CHECK(verdict("good", "named_statement") == "1: fine: it goes with the client from server to server");
   CHECK(verdict("locks", "everything") ==
-        "1: ready, with pins (LISTEN: 1 session, advisory locks: 1 session)");
+        "1: ready, with pins (advisory locks: 1 session)");
   CHECK(verdict("unread", "everything") ==
         "1: ready, as far as can be told (DO, CALL, or text that is not read: 1 session)");
   const int locked = find_row(rows, {{"application_name", "locks"}, {"what", "advisory_lock"}});

@@ -73,4 +73,22 @@ bool Checks::cancel_pending(int client) const {
   return found != clients_.end() && found->second.cancels_sent > 0;
 }
 
+void Checks::notified(const std::string& database, const std::string& channel, const std::string& payload) {
+  auto& places = notifications_[{database, channel}];
+  places.emplace(payload, places.size());
+}
+
+std::size_t Checks::notifications(const std::string& database, const std::string& channel) const {
+  const auto found = notifications_.find({database, channel});
+  return found == notifications_.end() ? 0 : found->second.size();
+}
+
+std::optional<std::size_t> Checks::notification(const std::string& database, const std::string& channel,
+                                                const std::string& payload) const {
+  const auto found = notifications_.find({database, channel});
+  if (found == notifications_.end()) return std::nullopt;
+  const auto place = found->second.find(payload);
+  return place == found->second.end() ? std::nullopt : std::optional(place->second);
+}
+
 }  // namespace pgweir::sim

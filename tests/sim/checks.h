@@ -3,7 +3,9 @@
 // facts; the first one that cannot be ends the run. Numbers are those of tests/sim/README.md.
 
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "tests/sim/schedule.h"
 #include "tests/sim/toy_session.h"
@@ -46,11 +48,19 @@ class Checks {
   // Whether a cancel that the client asked for may still reach one of its statements.
   bool cancel_pending(int client) const;
 
+  // I12: somebody has committed a NOTIFY; payloads are not used twice.
+  void notified(const std::string& database, const std::string& channel, const std::string& payload);
+  // How many there were on this channel so far, and the place of one of them; nothing when it was never sent.
+  std::size_t notifications(const std::string& database, const std::string& channel) const;
+  std::optional<std::size_t> notification(const std::string& database, const std::string& channel,
+                                          const std::string& payload) const;
+
   // How much happened, so that a run that explored nothing is noticed.
   struct Counts {
     std::uint64_t sessions = 0, transactions = 0, rows = 0, refusals = 0, cancels = 0, faults = 0,
                   lost_sessions = 0;
     std::uint64_t limits = 0, limit_ends = 0;  // statements and sessions that time limits have ended
+    std::uint64_t notifications = 0;
     std::uint64_t units = 0, logins_refused = 0, servers_moved = 0, reloads = 0;
   };
   Counts counts;
@@ -71,6 +81,8 @@ class Checks {
   ConnectionLimits wanted_limits_;  // what the latest settings say
   std::map<int, Client> clients_;
   bool limits_expected_ = false;
+  // By database and channel: payloads with their places in the order of their commits.
+  std::map<std::pair<std::string, std::string>, std::map<std::string, std::size_t>> notifications_;
 };
 
 }  // namespace pgweir::sim

@@ -1,5 +1,7 @@
 #include "tests/sim/client_model.h"
 
+#include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "protocol/reader.h"
@@ -35,8 +37,13 @@ std::string describe(const Message& message) {
   return text + printable(message.body, 120);
 }
 
-ClientModel::ClientModel(Checks& checks, const ClientRules& rules, int client, const ToySettings& settings)
-    : checks_(checks), rules_(rules), client_(client), session_(settings, "?") {
+ClientModel::ClientModel(Checks& checks, const ClientRules& rules, int client, std::string database,
+                         const ToySettings& settings)
+    : checks_(checks),
+      rules_(rules),
+      client_(client),
+      database_(std::move(database)),
+      session_(settings, "?") {
   session_.report_all();
   session_.take_output();
   if (rules_.direct) return;
@@ -62,6 +69,7 @@ bool ClientModel::received(const Message& message) {
     if (message.type == 'E' || message.type == 'Z' || message.type == 'N') return true;
     return wrong("after its server was lost the client got " + describe(message));
   }
+  if (message.type == 'A') return received_notification(message);
   const std::string code = message.type == 'E' ? error_field(message.body, 'C') : "";
   if (message.type == 'E' && error_field(message.body, 'V') == "FATAL" && ended_by_limit(code)) {
     ++checks_.counts.limit_ends;
@@ -222,6 +230,7 @@ bool ClientModel::match_ready(const Message& expected, const Message& message) {
   } else if (message.body != expected.body)
     return wrong("expected " + describe(expected) + ", got " + describe(message));
   touched_ = session_.take_touched() || touched_;
+  if (message.body == "I") note_channels();
   if (message.body == "I") leaves_state_ = touched_ || session_.state().holds();
   // The proxy looks at the session when nothing is on its way.
   if (message.body == "I" && !session_.has_input()) touched_ = false;
@@ -257,6 +266,56 @@ bool ClientModel::unexpected(const Message& message) {
     }
   }
   return wrong("expected " + expectation + ", got " + describe(message));
+}
+
+// I12: it comes outside of a transaction, on a channel that the client listens to, in the order of the
+// commits, once, and none is missing.
+bool ClientModel::received_notification(const Message& message) {
+  Reader in(message.body);
+  in.u32();
+  const std::string channel(in.cstring()), payload(in.cstring());
+  const std::string what = "notification " + channel + " '" + payload + "'";
+  const auto place = checks_.notification(database_, channel, payload);
+  if (!place) return wrong("I12: " + what + " was never sent");
+  // In front of ReadyForQuery, which is next then.
+  if (expected_.empty() && session_.in_transaction()) advance(message);
+  const bool between = expected_.empty() ? !session_.in_transaction()
+                                         : expected_.front().type == 'Z' && expected_.front().body == "I";
+  if (!between) return wrong("I12: " + what + " came in a transaction");
+  if (!session_.channels().contains(channel)) return wrong("I12: " + what + " came to who does not listen");
+  std::size_t& next = next_[channel];
+  if (*place < next) return wrong("I12: " + what + " came twice, or too late");
+  next = *place + 1;
+  Listening& listening = listening_[channel];
+  const std::size_t latest = listening.last ? *listening.last + 1 : listening.bound;
+  if (*place > latest && !rules_.servers_fail) return wrong("I12: before " + what + " something is missing");
+  listening.last = *place;
+  return true;
+}
+
+void ClientModel::note_channels() {
+  std::erase_if(listening_, [&](const auto& entry) { return !session_.channels().contains(entry.first); });
+  for (const std::string& channel : session_.channels()) {
+    Listening& listening = listening_[channel];
+    listening.bound = std::min(listening.bound, checks_.notifications(database_, channel));
+  }
+}
+
+ClientModel::Expected ClientModel::all_notifications() const {
+  Expected expected;
+  for (const auto& [channel, listening] : listening_)
+    expected.counts[channel] = checks_.notifications(database_, channel);
+  return expected;
+}
+
+bool ClientModel::caught_up(const Expected& expected) const {
+  if (rules_.servers_fail || doomed_ || session_.in_transaction()) return true;
+  for (const auto& [channel, count] : expected.counts) {
+    const auto found = listening_.find(channel);
+    if (found == listening_.end() || count <= found->second.bound) continue;
+    if (!found->second.last || *found->second.last + 1 < count) return false;
+  }
+  return true;
 }
 
 }  // namespace pgweir::sim

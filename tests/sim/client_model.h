@@ -4,6 +4,8 @@
 // a refusal may take a reply's place, and what follows depends on it.
 
 #include <deque>
+#include <map>
+#include <optional>
 #include <string>
 
 #include "tests/sim/checks.h"
@@ -25,7 +27,8 @@ struct ClientRules {
 
 class ClientModel {
  public:
-  ClientModel(Checks& checks, const ClientRules& rules, int client, const ToySettings& settings);
+  ClientModel(Checks& checks, const ClientRules& rules, int client, std::string database,
+              const ToySettings& settings);
 
   // The client has sent, or is about to send, a message.
   void sent(const Message& message) { session_.feed(message.type, message.body); }
@@ -49,7 +52,23 @@ class ClientModel {
   bool copy_started() const { return copy_started_; }
   void forget_copy() { copy_started_ = false; }
 
+  // On every channel that the client listens to, what was sent until now.
+  struct Expected {
+    std::map<std::string, std::size_t> counts;
+  };
+  Expected all_notifications() const;
+  // It has got that, as far as it must.
+  bool caught_up(const Expected& expected) const;
+
  private:
+  // The notifications of one channel that the client listens to.
+  struct Listening {
+    std::optional<std::size_t> last;     // the place of the latest one
+    std::size_t bound = ~std::size_t{};  // the first is no later than this
+  };
+
+  bool received_notification(const Message& message);
+  void note_channels();
   void advance(const Message& message);
   void collect(bool error_instead);
   bool refusable(const std::string& code) const;
@@ -65,6 +84,9 @@ class ClientModel {
   Checks& checks_;
   const ClientRules& rules_;
   int client_;
+  std::string database_;
+  std::map<std::string, Listening> listening_;
+  std::map<std::string, std::size_t> next_;  // by channel: nothing before this may come any more
   ToySession session_;
   std::deque<Message> expected_;
   bool error_instead_ = false;  // the next expected message is an error in place of what was asked

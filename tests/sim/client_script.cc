@@ -103,6 +103,7 @@ std::vector<Action> ClientScript::next_unit() {
 
 void ClientScript::small_unit(Actions& out) {
   if (style_.prepares && random_.chance(350)) return named(out);
+  if (style_.listens && random_.chance(300)) return notifications(out);
   if (style_.keeps_state && random_.chance(250)) return session_state(out);
   const std::size_t kind = random_.below(100);
   if (kind < 40) return simple(out);

@@ -12,13 +12,14 @@ namespace pgweir::sim {
 
 struct Action {
   enum class Kind : std::uint8_t {
-    send,          // `message`
-    wait,          // until all that was sent is answered
-    wait_copy,     // until COPY has begun, or failed
-    pause,         // for `span`
-    cancel,        // by a connection of its own
-    wrong_cancel,  // the same with a key that is not ours
-    wait_cancel,   // until the cancel connections are closed
+    send,           // `message`
+    wait,           // until all that was sent is answered
+    wait_copy,      // until COPY has begun, or failed
+    pause,          // for `span`
+    cancel,         // by a connection of its own
+    wrong_cancel,   // the same with a key that is not ours
+    wait_notified,  // until what was notified by now has come
+    wait_cancel,    // until the cancel connections are closed
   };
   Kind kind = Kind::wait;
   Message message{};
@@ -35,6 +36,7 @@ struct ScriptStyle {
   bool early_syncs = false;
   bool pipelines = true;     // sends on without waiting
   bool prepares = false;     // keeps prepared statements
+  bool listens = false;      // LISTENs and NOTIFYs
   bool keeps_state = false;  // sets parameters, holds locks and temporary tables
   bool limited = false;      // time limits end statements and transactions at any time
   Duration think{};          // longest usual pause
@@ -85,6 +87,7 @@ class ClientScript {
   std::string session_object();
   std::string state_statement();
   void session_state(Actions& out);
+  void notifications(Actions& out);
 
   SeededRandom random_;
   int client_;

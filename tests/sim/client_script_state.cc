@@ -141,4 +141,32 @@ void ClientScript::session_state(Actions& out) {
   }
 }
 
+// The channels are the same for all clients.
+void ClientScript::notifications(Actions& out) {
+  for (int count = random_.between(1, 4); count > 0; --count) {
+    const std::string channel = "ch" + std::to_string(random_.between(1, 2));
+    const std::size_t kind = random_.below(100);
+    std::string text = mark();
+    const std::string payload = "c" + std::to_string(client_) + " s" + std::to_string(serial_);
+    if (kind < 35) {
+      text += "LISTEN " + channel;
+    } else if (kind < 50) {
+      text += "UNLISTEN " + (random_.chance(700) ? channel : "*");
+    } else {
+      text += "NOTIFY " + channel + ", " + "'" + payload + "'";
+    }
+    if (random_.chance(700)) {
+      if (random_.chance(150)) text += ";" + ask();
+      query(out, text);
+    } else {
+      extended_one(out, text);
+      send(out, 'S');
+    }
+    maybe_wait(out);
+    if (!random_.chance(300)) continue;
+    wait(out);
+    out.push_back({.kind = Action::Kind::wait_notified});
+  }
+}
+
 }  // namespace pgweir::sim

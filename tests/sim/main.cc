@@ -94,6 +94,7 @@ void add(Checks::Counts& sum, const Checks::Counts& one) {
   sum.units += one.units;
   sum.logins_refused += one.logins_refused;
   sum.servers_moved += one.servers_moved;
+  sum.notifications += one.notifications;
   sum.reloads += one.reloads;
   sum.limits += one.limits;
   sum.limit_ends += one.limit_ends;
@@ -144,10 +145,10 @@ int run_seeds(const Options& options) {
       n(sum.rows));
   std::printf(
       "%llu faults, %llu cancels that hit, %llu refusals, %llu logins refused, %llu sessions lost, "
-      "%llu reloads, %llu servers moved between workers\n%llu statements and %llu sessions past a time "
-      "limit\n",
+      "%llu reloads, %llu servers moved between workers, %llu notifications\n%llu statements and %llu sessions "
+      "past a time limit\n",
       n(sum.faults), n(sum.cancels), n(sum.refusals), n(sum.logins_refused), n(sum.lost_sessions),
-      n(sum.reloads), n(sum.servers_moved), n(sum.limits), n(sum.limit_ends));
+      n(sum.reloads), n(sum.servers_moved), n(sum.notifications), n(sum.limits), n(sum.limit_ends));
   return EXIT_SUCCESS;
 }
 

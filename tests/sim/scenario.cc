@@ -27,6 +27,7 @@ Settings draw_settings(SeededRandom& random, int workers, ServerAuth auth) {
   settings.log.connections = settings.log.disconnections = settings.log.pooler_errors = true;
   settings.log.level = LogLevel::debug;
   settings.advice.target_wait = 5ms;
+  settings.server_tls.mode = random.pick<TlsMode>({TlsMode::disable, TlsMode::prefer});
 
   PoolSettings& pool = settings.pool;
   pool.default_pool_size = random.between(1, random.chance(500) ? 2 : 8);
@@ -106,7 +107,7 @@ std::vector<ClientTraits> draw_clients(SeededRandom& random, const Weather& weat
   const bool two_databases = random.chance(400), two_users = random.chance(300);
   const bool large = weather.buffer >= 2000 && weather.split != Weather::Split::tiny && random.chance(600);
   const unsigned prepares = random.pick<unsigned>({0, 500, 1000}),
-                 keeps = random.pick<unsigned>({0, 300, 800});
+                 keeps = random.pick<unsigned>({0, 300, 800}), listens = random.pick<unsigned>({0, 0, 600});
   const unsigned rude = random.pick<unsigned>({0, 200, 600}), cancels = random.pick<unsigned>({0, 300, 600});
   for (int i = 1; i <= count; ++i) {
     ClientTraits traits{.id = i, .database = databases[0], .user = users[0]};
@@ -119,9 +120,11 @@ std::vector<ClientTraits> draw_clients(SeededRandom& random, const Weather& weat
                     .large = large && !traits.slow_reader,
                     .pipelines = random.chance(600),
                     .prepares = random.chance(prepares),
+                    .listens = random.chance(listens),
                     .keeps_state = random.chance(keeps),
                     .think = random.pick<Duration>({1ms, 10ms, 50ms})};
-    traits.style.early_syncs = !traits.style.cancels && !traits.style.prepares && !traits.style.keeps_state;
+    traits.style.early_syncs =
+        !traits.style.cancels && !traits.style.prepares && !traits.style.keeps_state && !traits.style.listens;
     clients.push_back(std::move(traits));
   }
   return clients;

@@ -97,6 +97,7 @@ void SimClient::connect() {
   plan_.clear();
   pausing_ = reading_due_ = close_when_sent_ = false;
   model_.reset();
+  awaited_.reset();
   settings_ = default_settings();
   units_in_session_ = random_.between(1, random_.chance(300) ? 2 : 12);
   leaves_badly_ = traits_.rude && random_.chance(500);
@@ -202,7 +203,8 @@ void SimClient::handle_login(const Message& message) {
       key_ = message.body;
       return;
     case 'S':
-      if (!model_) model_ = std::make_unique<ClientModel>(checks_, rules_, traits_.id, settings_);
+      if (!model_)
+        model_ = std::make_unique<ClientModel>(checks_, rules_, traits_.id, traits_.database, settings_);
       model_->received(message);
       return;
     case 'E': {
@@ -282,6 +284,14 @@ bool SimClient::run(const Action& action) {
     case Action::Kind::wrong_cancel:
       cancel(false);
       return true;
+    case Action::Kind::wait_notified:
+      if (!awaited_) awaited_ = model_->all_notifications();
+      if (model_->caught_up(*awaited_)) {
+        awaited_.reset();
+        return true;
+      }
+      later(1ms, &SimClient::advance);
+      return false;
     case Action::Kind::wait_cancel:
       if (std::all_of(cancelers_.begin(), cancelers_.end(), [](const auto& one) { return one->closed(); }))
         return true;

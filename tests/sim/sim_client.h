@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -88,6 +89,7 @@ class SimClient : public SocketUser {
   ToySettings settings_;
   std::unique_ptr<ClientModel> model_;
   std::deque<Action> plan_;
+  std::optional<ClientModel::Expected> awaited_;
   bool pausing_ = false, reading_due_ = false;
   bool close_when_sent_ = false;
   std::string key_;  // process id and secret, as they came

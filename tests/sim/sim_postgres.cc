@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
+#include <utility>
 
 #include "protocol/digest.h"
 #include "protocol/writer.h"
@@ -35,6 +37,10 @@ class SimPostgres::Backend : public SocketUser {
   void on_password(const Message& message);
   void welcome();
   void run_session();
+  void publish();
+  void hear();
+  void tell_notifications();
+  bool listens_for_pool() const { return settings_.at("application_name") == "pgweir listener"; }
   void wake();
   void send(char type, Bytes body) { out_ += Writer().begin(type).bytes(body).end().view(); }
   void fatal(Bytes code, Bytes text);
@@ -57,6 +63,11 @@ class SimPostgres::Backend : public SocketUser {
   bool asleep_ = false;
   bool ending_ = false;  // to be closed once everything is written
   int naps_ = 0;
+  struct Heard {
+    std::string channel, body;
+  };
+  std::deque<Heard> heard_;  // notifications in the order of their commits
+  bool heard_due_ = false;   // to be told as soon as it is idle
 };
 
 void SimPostgres::Backend::work() {
@@ -195,7 +206,10 @@ void SimPostgres::Backend::welcome() {
 }
 
 void SimPostgres::Backend::run_session() {
-  for (const Message& message : session_->take_output()) send(message.type, message.body);
+  for (const Message& message : session_->take_output()) {
+    if (message.type == 'Z' && message.body == "I") publish();
+    send(message.type, message.body);
+  }
   // What PostgreSQL's output buffer holds is sent when it is full, too.
   if (session_->take_flush() || out_.size() > 8192) flushed_ = out_.size();
   if (const std::string complaint = session_->take_complaint(); !complaint.empty()) {
@@ -207,6 +221,46 @@ void SimPostgres::Backend::run_session() {
     postgres_.schedule_.after(session_->sleep(), [this, nap] {
       if (state_ == State::running && nap == naps_ && session_->sleeping()) wake();
     });
+  }
+}
+
+// At the end of a transaction: who has sent something tells its own client all that came before it as well.
+void SimPostgres::Backend::publish() {
+  const auto notifies = session_->take_notifies();
+  for (const ToySession::Notify& one : notifies) postgres_.publish(*this, one.channel, one.payload);
+  if (!notifies.empty() || heard_due_) tell_notifications();
+}
+
+void SimPostgres::Backend::tell_notifications() {
+  heard_due_ = false;
+  for (const Heard& one : std::exchange(heard_, {})) {
+    if (session_->channels().contains(one.channel)) send('A', one.body);
+  }
+}
+
+// The signal of somebody who has sent a notification.
+void SimPostgres::Backend::hear() {
+  if (state_ != State::running || heard_.empty()) return;
+  heard_due_ = true;
+  if (!session_->at_rest()) return;
+  tell_notifications();
+  flushed_ = out_.size();
+  work();
+}
+
+void SimPostgres::publish(const Backend& sender, const std::string& channel, const std::string& payload) {
+  if (!channel.starts_with("pgweir_")) {
+    ++checks_.counts.notifications;
+    checks_.notified(sender.database_, channel, payload);
+  }
+  const std::string body = Writer().u32(sender.pid_).cstring(channel).cstring(payload).take();
+  for (const auto& one : backends_) {
+    Backend& backend = *one;
+    if (backend.state_ != Backend::State::running || backend.database_ != sender.database_) continue;
+    if (!backend.session_->channels().contains(channel)) continue;
+    backend.heard_.push_back({channel, body});
+    if (&backend != &sender)
+      schedule_.after(random_.up_to(random_.chance(200) ? 20ms : 1ms), [&backend] { backend.hear(); });
   }
 }
 
@@ -291,6 +345,7 @@ void SimPostgres::set_trouble(unsigned refuse, unsigned silent, unsigned login_s
 
 void SimPostgres::log_in(Backend& backend) {
   schedule_.trace("server %u logs in: %s/%s", backend.pid_, backend.database_.c_str(), backend.user_.c_str());
+  if (backend.listens_for_pool()) return;
   checks_.server_logged_in(backend.database_, backend.user_, count(&backend.database_, &backend.user_),
                            count(&backend.database_, nullptr), count(nullptr, &backend.user_));
 }
@@ -299,7 +354,8 @@ void SimPostgres::log_in(Backend& backend) {
 int SimPostgres::count(const std::string* database, const std::string* user) const {
   return static_cast<int>(std::count_if(backends_.begin(), backends_.end(), [&](const auto& backend) {
     return backend->state_ == Backend::State::running && !net_.gone(net_.peer(backend->socket_)) &&
-           !net_.gone(backend->socket_) && (database == nullptr || backend->database_ == *database) &&
+           !net_.gone(backend->socket_) && !backend->listens_for_pool() &&
+           (database == nullptr || backend->database_ == *database) &&
            (user == nullptr || backend->user_ == *user);
   }));
 }
@@ -331,6 +387,7 @@ void SimPostgres::kill_some_backend() {
   schedule_.trace("server %u is killed", victim.pid_);
   if (random_.chance(300)) return victim.end(true);
   victim.session_ = std::make_unique<ToySession>(ToySettings{}, "");
+  victim.heard_.clear();
   ++victim.naps_;
   victim.out_.resize(victim.flushed_);
   victim.fatal("57P01", "terminating connection due to administrator command");

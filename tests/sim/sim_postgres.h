@@ -55,6 +55,8 @@ class SimPostgres {
   enum class Phase : std::uint8_t { up, down, starting };
 
   void log_in(Backend& backend);
+  // A transaction with this NOTIFY has been committed.
+  void publish(const Backend& sender, const std::string& channel, const std::string& payload);
   void cancel(std::uint32_t pid, std::uint32_t secret);
   int count(const std::string* database, const std::string* user) const;
 

@@ -96,6 +96,7 @@ class SimProxy::Worker : public Host, public SocketUser {
   void dial(ConnId conn, const Endpoint& endpoint) override;
   void adopt(ConnId conn, Transport transport) override;
   Transport detach(ConnId conn) override;
+  void start_tls(ConnId, TlsStart) override { proxy_.schedule_.fail("nobody encrypts here"); }
   void write(ConnId conn, Outbox& outbox) override;
   void set_reading(ConnId conn, bool reading) override;
   void close(ConnId conn, Outbox& outbox) override;
@@ -191,7 +192,7 @@ class SimProxy::Control : public ControlHost {
     need_turn();
   }
   bool mail_waits() const { return !mail_.empty() || turn_due_ || some_mail(to_workers_); }
-  Reloaded reload(const Settings&) override { return {std::move(new_settings_), "other pool sizes"}; }
+  Reloaded reload(const Settings&) override { return {std::move(new_settings_), {}, "other pool sizes"}; }
   void stop(bool) override {}
   void keep(StateEntry) override {}
   void log(LogLine line) override {

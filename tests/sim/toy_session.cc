@@ -116,7 +116,7 @@ const std::vector<Bytes> ask_names{"client",   "serial",           "row",       
                                    "filler"};
 
 bool may_leave_state(Bytes text) {
-  for (const Bytes word : {"SET", "pg_advisory", "set_config", "TABLE", "DEALLOCATE", "DISCARD"})
+  for (const Bytes word : {"SET", "pg_advisory", "set_config", "TABLE", "DEALLOCATE", "DISCARD", "LISTEN"})
     if (text.find(word) != Bytes::npos) return true;
   return false;
 }
@@ -146,10 +146,11 @@ std::string owner_mark(Owner owner) {
   return "/*c" + std::to_string(owner.client) + " s" + std::to_string(owner.serial) + "*/ ";
 }
 
-std::string error_body(Bytes severity, Bytes code, Bytes message) {
+std::string error_body(Bytes severity, Bytes code, Bytes message, Bytes routine) {
   Writer out;
-  out.u8('S').cstring(severity).u8('V').cstring(severity).u8('C').cstring(code).u8('M').cstring(message).u8(
-      0);
+  out.u8('S').cstring(severity).u8('V').cstring(severity).u8('C').cstring(code).u8('M').cstring(message);
+  if (!routine.empty()) out.u8('R').cstring(routine);
+  out.u8(0);
   return out.take();
 }
 
@@ -329,7 +330,7 @@ void ToySession::on_parse(Bytes body) {
   // PostgreSQL finds the syntax error first; the proxy cannot.
   if (!name.empty() && statements_.contains(name)) {
     if (block_ == Block::failed) return raise("25P02", in_failed_block);
-    return raise("42P05", "prepared statement \"" + name + "\" already exists");
+    return raise("42P05", "prepared statement \"" + name + "\" already exists", "StorePreparedStatement");
   }
   if (statement.word == "broken") return raise("42601", "syntax error at \"" + statement.text + "\"");
   if (!statement.word.empty() && refused_in_failed_block(statement)) return;
@@ -350,7 +351,7 @@ void ToySession::on_bind(Bytes body) {
   }
   need_transaction();
   const auto found = statements_.find(name);
-  if (found == statements_.end()) return raise_missing(name);
+  if (found == statements_.end()) return raise_missing(name, "exec_bind_message");
   if (refused_in_failed_block(found->second)) return;
   Statement statement = found->second;
   if (arguments.size() != statement.parameters()) {
@@ -372,7 +373,7 @@ void ToySession::on_describe(Bytes body) {
   const Statement* statement = nullptr;
   if (prepared) {
     const auto found = statements_.find(name);
-    if (found == statements_.end()) return raise_missing(name);
+    if (found == statements_.end()) return raise_missing(name, "exec_describe_statement_message");
     statement = &found->second;
   } else {
     const auto found = portals_.find(name);
@@ -493,7 +494,7 @@ void ToySession::run(const Running& running) {
   if (word == "deallocate") return run_deallocate(statement);
   if (word == "discard") return run_discard(statement);
   if (word.empty()) return emit('I');
-  if (run_transaction_word(statement)) return;
+  if (run_notification_word(statement) || run_transaction_word(statement)) return;
   raise("42601", "syntax error at \"" + statement.text + "\"");
 }
 
@@ -622,7 +623,7 @@ void ToySession::run_deallocate(const Statement& statement) {
     statements_.clear();  // PostgreSQL keeps the unnamed one; the proxy does not
     return complete("DEALLOCATE ALL");
   }
-  if (statements_.erase(name) == 0) return raise_missing(name);
+  if (statements_.erase(name) == 0) return raise_missing(name, {});
   complete("DEALLOCATE");
 }
 
@@ -633,6 +634,25 @@ void ToySession::run_discard(const Statement& statement) {
   statements_.clear();
   portals_.clear();
   complete("DISCARD ALL");
+}
+
+bool ToySession::run_notification_word(const Statement& statement) {
+  const std::string& word = statement.word;
+  if (word != "listen" && word != "unlisten" && word != "notify") return false;
+  Bytes rest = Bytes(statement.text).substr(word.size());
+  const std::string channel = take_value(rest);
+  if (word == "listen") {
+    state_.listen(channel, statement.owner);
+  } else if (word == "notify") {
+    rest.remove_prefix(std::min(rest.size(), rest.find(',') + 1));
+    open_notifies_.push_back({channel, take_value(rest)});
+  } else if (channel == "*") {
+    state_.unlisten_all();
+  } else {
+    state_.unlisten(channel);
+  }
+  complete(word == "listen" ? "LISTEN" : word == "notify" ? "NOTIFY" : "UNLISTEN");
+  return true;
 }
 
 bool ToySession::run_transaction_word(const Statement& statement) {
@@ -671,9 +691,9 @@ bool ToySession::set_value(const std::string& name, const std::string& value, bo
   return true;
 }
 
-void ToySession::raise_missing(const std::string& name) {
-  raise("26000", name.empty() ? "unnamed prepared statement does not exist"
-                              : "prepared statement \"" + name + "\" does not exist");
+void ToySession::raise_missing(const std::string& name, Bytes asked_by) {
+  if (name.empty()) return raise("26000", "unnamed prepared statement does not exist", asked_by);
+  raise("26000", "prepared statement \"" + name + "\" does not exist", "FetchPreparedStatement");
 }
 
 int ToySession::prepared_statements() const {
@@ -720,14 +740,20 @@ void ToySession::note_owner(Owner owner, const Statement* statement) {
 void ToySession::end_transaction(bool commit) {
   if (open_ && !commit) state_.roll_back();
   if (open_) state_.end();
+  if (commit) {
+    for (Notify& one : open_notifies_) notifies_.push_back(std::move(one));
+  }
+  open_notifies_.clear();
+  channels_.clear();
+  for (const auto& [name, owner] : state_.channels()) channels_.insert(name);
   open_ = late_begin_ = refused_early_ = false;
   block_ = Block::none;
   transaction_owner_ = {};
   portals_.clear();
 }
 
-void ToySession::raise(Bytes code, Bytes message) {
-  emit('E', error_body("ERROR", code, message));
+void ToySession::raise(Bytes code, Bytes message, Bytes routine) {
+  emit('E', error_body("ERROR", code, message, routine));
   flush_ = true;
   unclear_ = unclear_ || copy_.has_value();
   copy_.reset();

@@ -13,6 +13,7 @@
 //   copy_in, copy_out rows N size B, BEGIN, COMMIT, ROLLBACK, SET [LOCAL] name = value, RESET name | ALL,
 //   SELECT pg_catalog.set_config(name, value, is_local), SELECT pg_advisory_lock(N), pg_advisory_unlock(N),
 //   pg_advisory_unlock_all(), CREATE TEMP TABLE name, DROP TABLE name, DEALLOCATE name | ALL, DISCARD ALL,
+//   LISTEN channel, UNLISTEN channel | *, NOTIFY channel, payload,
 //   the proxy's question about the session (proxy/session/session_state.cc), SELECT anything
 //
 // A prepared statement without a mark, such as may be equal for several clients, gets its owner's mark as the
@@ -24,6 +25,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,7 +43,7 @@ struct Message {
 };
 
 std::string owner_mark(Owner owner);
-std::string error_body(Bytes severity, Bytes code, Bytes message);
+std::string error_body(Bytes severity, Bytes code, Bytes message, Bytes routine = {});
 // A field of an ErrorResponse or NoticeResponse; empty when it is not there.
 std::string error_field(Bytes body, char field);
 
@@ -118,6 +120,13 @@ class ToySession {
   ToySettings take_restored() { return state_.take_restored(); }
   // A message has come that leaves, or by its text may leave, state in the session.
   bool take_touched() { return std::exchange(touched_, false); }
+  struct Notify {
+    std::string channel, payload;
+  };
+  // What was sent by transactions that have been committed since the last call.
+  std::vector<Notify> take_notifies() { return std::exchange(notifies_, {}); }
+  // As far as it is committed.
+  const std::set<std::string>& channels() const { return channels_; }
   // Named ones.
   int prepared_statements() const;
   const ToySettings& reported() const { return reported_; }
@@ -187,15 +196,16 @@ class ToySession {
   void run_table(const Statement& statement);
   void run_deallocate(const Statement& statement);
   void run_discard(const Statement& statement);
+  bool run_notification_word(const Statement& statement);
   bool run_transaction_word(const Statement& statement);
   void describe_rows(const Statement& statement);
   bool set_value(const std::string& name, const std::string& value, bool local);
-  void raise_missing(const std::string& name);
+  void raise_missing(const std::string& name, Bytes asked_by);
 
   void need_transaction();
   void note_owner(Owner owner, const Statement* statement);
   void end_transaction(bool commit);
-  void raise(Bytes code, Bytes message);
+  void raise(Bytes code, Bytes message, Bytes routine = {});
   void notice(Bytes code, Bytes message);
   void ready();
   void emit(char type, std::string body = {}) { output_.push_back({type, std::move(body)}); }
@@ -220,6 +230,8 @@ class ToySession {
   bool skipping_ = false;
   bool extended_ = false;  // the message being run belongs to the extended protocol
   bool flush_ = false, terminated_ = false, copy_canceled_ = false, unclear_ = false;
+  std::vector<Notify> open_notifies_, notifies_;
+  std::set<std::string> channels_;
   std::optional<Query> query_;
   std::optional<Copy> copy_;
   Running running_;

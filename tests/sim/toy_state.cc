@@ -104,6 +104,7 @@ bool ToyState::unlock(int number) {
 void ToyState::discard_all() {
   reset_all();
   session_.tables.clear();
+  session_.channels.clear();
   locks_.clear();
 }
 
@@ -138,6 +139,10 @@ std::string ToyState::foreign(Owner owner) const {
   for (const auto& [name, creator] : session_.tables) {
     if (creator.client != owner.client)
       return "with the temporary table " + name + " of client " + std::to_string(creator.client);
+  }
+  for (const auto& [name, creator] : session_.channels) {
+    if (creator.client != owner.client)
+      return "that listens to " + name + " for client " + std::to_string(creator.client);
   }
   for (const auto& [number, holders] : locks_) {
     if (holders.back().client != owner.client)
@@ -178,7 +183,9 @@ std::vector<std::vector<std::string>> ToyState::inspect(Bytes sql, int prepared)
     rows.push_back({"setting", "role", "none"});
     rows.push_back({"setting", "session_authorization", current_.at("session_authorization")});
   }
-  if (asks("pg_listening_channels()")) count("listen", 0);
+  if (asks("pg_listening_channels()")) {
+    for (const auto& [name, creator] : session_.channels) rows.push_back({"listen", name, "1"});
+  }
   if (asks("pg_my_temp_schema()")) count("temp_table", session_.tables.size());
   if (asks("pg_cursors")) count("hold_cursor", 0);
   if (asks("locktype = 'advisory'")) count("advisory_lock", locks_.size());

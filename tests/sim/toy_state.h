@@ -32,7 +32,9 @@ bool is_reported(const std::string& name);
 class ToyState {
  public:
   explicit ToyState(const ToySettings& settings)
-      : start_(settings), current_(settings), session_{.values = settings, .set = {}, .tables = {}} {}
+      : start_(settings),
+        current_(settings),
+        session_{.values = settings, .set = {}, .tables = {}, .channels = {}} {}
 
   // As a client sees a session behind the proxy: on servers RESET goes back to `server`; where the client's
   // startup packet said something else, the proxy restores that at the end of the transaction (unreported
@@ -49,6 +51,11 @@ class ToyState {
   void lock(int number, Owner owner) { locks_[number].push_back(owner); }
   bool unlock(int number);
   void unlock_all() { locks_.clear(); }
+  void listen(const std::string& channel, Owner owner) { session_.channels.emplace(channel, owner); }
+  void unlisten(const std::string& channel) { session_.channels.erase(channel); }
+  void unlisten_all() { session_.channels.clear(); }
+  // With the changes of an open transaction.
+  const std::map<std::string, Owner>& channels() const { return session_.channels; }
   void discard_all();
 
   void begin() { saved_ = session_; }
@@ -57,7 +64,7 @@ class ToyState {
   void end();
 
   // A server that has such things must not serve anybody else.
-  bool holds() const { return !locks_.empty() || !session_.tables.empty(); }
+  bool holds() const { return !locks_.empty() || !session_.tables.empty() || !session_.channels.empty(); }
   // What another client has left here, in words; empty when there is nothing.
   std::string foreign(Owner owner) const;
   // What no ParameterStatus tells, for rows.
@@ -73,6 +80,7 @@ class ToyState {
     ToySettings values;
     std::set<std::string> set;  // parameters whose value comes from the session
     std::map<std::string, Owner> tables;
+    std::map<std::string, Owner> channels;  // of LISTEN
   };
 
   void compose();

@@ -95,6 +95,12 @@ Postgres::Postgres(PostgresOptions options)
   // The file keeps the owner it has.
   write_file(data_ + "/pg_hba.conf",
              "local all all trust\n" + lines(options_.hba) + "host all all 127.0.0.1/32 trust\n");
+  for (const auto& [name, text] : options_.files) {
+    const fs::path path = fs::path(data_) / name;
+    write_file(path, text);
+    fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write);
+    give_to_server_user(path);
+  }
   write_file(log_file_, "");
   give_to_server_user(log_file_);
   for (int attempt = 0; attempt < 5; ++attempt) {

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/support/child_process.h"
@@ -16,6 +17,7 @@ struct PostgresOptions {
   int max_connections = 100;
   std::vector<std::string> configuration;  // lines for postgresql.conf
   std::vector<std::string> hba;            // lines for pg_hba.conf, before the one that trusts everybody
+  std::vector<std::pair<std::string, std::string>> files{};  // name and contents, in the data directory
   // A streaming standby of this server, which must outlive its start and have standby_hba in its hba.
   const class Postgres* standby_of = nullptr;
 };

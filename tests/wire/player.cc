@@ -20,6 +20,7 @@ std::string Player::play(const Script& script) {
       take(step);
     }
     flush();
+    for (auto& [name, peer] : peers_) end_unordered(peer);
     end_politely();
     return {};
   } catch (const std::exception& error) {
@@ -34,10 +35,13 @@ std::string Player::play(const Script& script) {
 
 void Player::take(const Step& step) {
   if (step.kind != Step::Kind::send) flush();
+  for (auto& [name, peer] : peers_) {
+    if (step.kind != Step::Kind::expect || step.number == 0 || name != step.connection) end_unordered(peer);
+  }
   switch (step.kind) {
     case Step::Kind::connect:
     case Step::Kind::tcp: {
-      if (!peers_.emplace(step.connection, Peer{WireClient(port_), {}, false}).second) {
+      if (!peers_.emplace(step.connection, Peer{WireClient(port_), {}, false, {}, {}}).second) {
         throw std::runtime_error("there is a connection of this name");
       }
       if (step.kind == Step::Kind::tcp) break;
@@ -95,8 +99,25 @@ Terms Player::receive(const std::string& name) {
 
 void Player::expect(const Step& step) {
   const Terms actual = receive(step.connection);
+  if (step.number == 1) {
+    peer(step.connection).expected.push_back(step.terms);
+    peer(step.connection).came.push_back(actual);
+    return;
+  }
   if (step.terms[0].value == "any" || matches(step.terms, actual)) return;
   throw std::runtime_error("\n  expected " + print(step.terms) + "\n  but got  " + print(actual));
+}
+
+// Each that came is one of those that were expected. What is expected must not overlap.
+void Player::end_unordered(Peer& peer) {
+  for (const Terms& actual : std::exchange(peer.came, {})) {
+    const auto found = std::find_if(peer.expected.begin(), peer.expected.end(),
+                                    [&](const Terms& expected) { return matches(expected, actual); });
+    if (found == peer.expected.end())
+      throw std::runtime_error("\n  got " + print(actual) + "\n  which is none of those expected here");
+    peer.ready = peer.ready || actual[0].value == "ReadyForQuery";
+    peer.expected.erase(found);
+  }
 }
 
 void Player::skip(const Step& step) {

@@ -21,6 +21,8 @@ class Player {
     WireClient client;
     std::string unsent;  // consecutive messages leave in one write
     bool ready = false;  // the last message was ReadyForQuery
+    // A run of messages whose order does not matter: one has come for each that is expected.
+    std::vector<Terms> expected{}, came{};
   };
 
   void take(const Step& step);
@@ -28,6 +30,7 @@ class Player {
   Peer& peer(const std::string& name);
   Terms receive(const std::string& name);
   void expect(const Step& step);
+  void end_unordered(Peer& peer);
   void skip(const Step& step);
   void expect_byte(const Step& step);
   void cancel(const Step& step);

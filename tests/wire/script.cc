@@ -16,6 +16,7 @@ Step traffic(const std::string& connection, bool sending, Terms terms) {
   if (sending) return {Step::Kind::send, 0, connection, std::move(terms), 0};
   if (terms[0].value == "until") return {Step::Kind::skip, 0, connection, rest(terms, 1), 0};
   if (terms[0].value == "byte") return {Step::Kind::expect_byte, 0, connection, rest(terms, 1), 0};
+  if (terms[0].value == "unordered") return {Step::Kind::expect, 0, connection, rest(terms, 1), 1};
   return {Step::Kind::expect, 0, connection, std::move(terms), 0};
 }
 

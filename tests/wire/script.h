@@ -15,7 +15,7 @@ struct Step {
     connect,  // a connection that is logged in; terms are startup parameters
     tcp,      // a connection on which nothing has been sent
     send,
-    expect,
+    expect,  // number 1: in any order with its neighbours of this kind
     expect_byte,
     skip,    // reads until a message matches
     close,   // without Terminate

@@ -48,7 +48,7 @@ bool mentions(const std::vector<std::string>& sentences, const std::string& word
 
 }  // namespace
 
-TEST_CASE("advise: sizes that are as good as the best, in all worlds") {
+TEST_CASE("advise: sizes that are as good as the best, in all worlds" * doctest::test_suite("worlds")) {
   int cases = 0, acceptable = 0, throughput = 0, response = 0, harmed = 0;
   for (const SizingWorld& world : sizing_worlds()) {
     const int best = best_sizes.at(world.name);
@@ -80,7 +80,8 @@ TEST_CASE("advise: sizes that are as good as the best, in all worlds") {
   CHECK(harmed <= 0.03 * cases);
 }
 
-TEST_CASE("advise: close to the best size without headroom, once the pool is about large enough") {
+TEST_CASE("advise: close to the best size without headroom, once the pool is about large enough" *
+          doctest::test_suite("worlds")) {
   int cases = 0, close = 0, close_when_fast = 0, fast = 0;
   for (const SizingWorld& world : sizing_worlds()) {
     const int best = best_sizes.at(world.name);
@@ -101,7 +102,7 @@ TEST_CASE("advise: close to the best size without headroom, once the pool is abo
   CHECK(close_when_fast == fast);
 }
 
-TEST_CASE("advise: applied and asked again, it arrives from both sides") {
+TEST_CASE("advise: applied and asked again, it arrives from both sides" * doctest::test_suite("worlds")) {
   const auto converge = [](const std::string& name, int from, int& steps) {
     int size = from;
     for (steps = 0; steps < 6; ++steps) {

@@ -79,7 +79,8 @@ TEST_CASE("erlang: more servers never wait longer, more load never needs fewer")
   CHECK(share_waiting_longer(load, 5, 1) == 1);
 }
 
-TEST_CASE("recommend: about the right size, from a pool that is too small and from one that is too large") {
+TEST_CASE("recommend: about the right size, from a pool that is too small and from one that is too large" *
+          doctest::test_suite("worlds")) {
   // 800/s of exponential 10 ms: 12 is the smallest size with 99 % of waits up to 10 ms; 13 with 20 % more
   // traffic.
   for (const std::uint64_t seed : {1u, 2u, 3u}) {
@@ -99,7 +100,8 @@ TEST_CASE("recommend: about the right size, from a pool that is too small and fr
   }
 }
 
-TEST_CASE("recommend: the size it advised is advised again on the same data") {
+TEST_CASE("recommend: the size it advised is advised again on the same data" *
+          doctest::test_suite("worlds")) {
   const PoolMeasure measure = poisson({.size = 10});
   const Advice first = recommend(measure, at_size(10));
   const Advice second = recommend(measure, at_size(*first.recommended));
@@ -182,7 +184,7 @@ TEST_CASE("recommend: all times ten times as long, the target too, leave the siz
   CHECK(long_times.model == short_times.model);
 }
 
-TEST_CASE("recommend: more traffic never lowers the size") {
+TEST_CASE("recommend: more traffic never lowers the size" * doctest::test_suite("worlds")) {
   int last = 0;
   for (double rate = 200; rate < 2600; rate *= 1.2) {
     const Advice advice = recommend(poisson({.size = 60, .rate = rate, .length = 60s}), at_size(60));
@@ -243,7 +245,8 @@ TEST_CASE("recommend: clients that wait for their answers hide demand, and that 
   CHECK(mentions(advice.missing, "hid part of the demand"));
 }
 
-TEST_CASE("recommend: a full pool whose clients slow down by themselves is kept when it meets the target") {
+TEST_CASE("recommend: a full pool whose clients slow down by themselves is kept when it meets the target" *
+          doctest::test_suite("worlds")) {
   Meter meter(start);
   Random random(6);
   QueueWorld world(meter, 40, start);

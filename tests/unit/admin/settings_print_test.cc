@@ -56,9 +56,13 @@ TEST_CASE("every setting that is changed in the printed configuration is loaded"
     std::string text = uncommented();
     const std::size_t section = row.section.empty() ? 0 : text.find("\n" + sample_header(row));
     REQUIRE(section != std::string::npos);
-    const std::string key = "\n" + std::string(row.name) + " = ";
-    const std::size_t from = text.find(key, section) + key.size();
-    text.replace(from, text.find('\n', from) - from, toml_text(row, another_value(row)));
+    const auto set = [&](const std::string& name, const std::string& value) {
+      const std::string key = "\n" + name + " = ";
+      const std::size_t from = text.find(key, section) + key.size();
+      text.replace(from, text.find('\n', from) - from, value);
+    };
+    set(std::string(row.name), toml_text(row, another_value(row)));
+    for (const auto& [name, value] : companions(row)) set(name, value);
     // The value that the row must not fall below.
     if (row.name == "min_pool_size") CHECK(std::get<std::int64_t>(another_value(row)) == 1);
     CHECK(value_in(row, must_load(text).settings) == another_value(row));

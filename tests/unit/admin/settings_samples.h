@@ -3,6 +3,8 @@
 
 #include <chrono>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "admin/settings_table.h"
 #include "admin/settings_text.h"
@@ -25,7 +27,7 @@ inline SettingValue another_value(const Setting& row) {
     case SettingKind::duration:
       return inherited ? Duration(seconds(7)) : std::get<Duration>(row.default_value) + seconds(1);
     case SettingKind::text:
-      return std::string("/other");
+      return std::string(row.name == "protocols" ? "all" : "/other");
     case SettingKind::integers:
       return std::vector<std::int64_t>{row.most};
     case SettingKind::texts:
@@ -54,8 +56,19 @@ inline std::string sample_header(const Setting& row) {
   return "[" + std::string(row.section) + (entry.empty() ? "" : "." + entry) + "]\n";
 }
 
+// Settings of the same section without which a change of the row alone is refused, with values.
+inline std::vector<std::pair<std::string, std::string>> companions(const Setting& row) {
+  if (!row.section.ends_with("_tls")) return {};
+  if (row.name == "cert_file") return {{"key_file", "'/key'"}};
+  if (row.name == "key_file") return {{"cert_file", "'/cert'"}};
+  if (row.name == "sslmode") return {{"key_file", "'/key'"}, {"cert_file", "'/cert'"}, {"ca_file", "'/ca'"}};
+  return {};
+}
+
 inline std::string sample_toml(const Setting& row, const std::string& value) {
-  return sample_header(row) + std::string(row.name) + " = " + value + "\n";
+  std::string text = sample_header(row) + std::string(row.name) + " = " + value + "\n";
+  for (const auto& [name, its_value] : companions(row)) text += name + " = " + its_value + "\n";
+  return text;
 }
 
 inline SettingValue value_in(const Setting& row, const Settings& settings) {

@@ -290,3 +290,17 @@ TEST_CASE("what a client sent cannot add a field to an error") {
   CHECK(read_error_fields(body).sqlstate == "3D000");
   CHECK(read_error_fields(body).message == "no such database \"x");
 }
+
+TEST_CASE("a notification") {
+  Writer out;
+  write_notification_response(out, 4711, "jobs", "it's done");
+  const Bytes body = out.view().substr(5);
+  const auto read = read_notification_response(body);
+  REQUIRE(read);
+  CHECK(read->pid == 4711);
+  CHECK(read->channel == "jobs");
+  CHECK(read->payload == "it's done");
+  for (std::size_t size = 0; size < body.size(); ++size)
+    CHECK_FALSE(read_notification_response(body.substr(0, size)));
+  CHECK_FALSE(read_notification_response(std::string(body) + "x"));
+}

@@ -100,3 +100,13 @@ TEST_CASE("LISTEN and UNLISTEN") {
     CHECK_FALSE(listen_statement(sql));
   }
 }
+
+TEST_CASE("every UNLISTEN of a query string") {
+  using Kind = ListenStatement::Kind;
+  using List = std::vector<ListenStatement>;
+  CHECK(unlisten_statements("select 1; UNLISTEN Jobs; /* x */ unlisten \"It's\"; discard all; notify a") ==
+        List{{Kind::unlisten, "jobs"}, {Kind::unlisten, "It's"}, {Kind::unlisten_all, ""}});
+  CHECK(unlisten_statements("begin; unlisten *; commit") == List{{Kind::unlisten_all, ""}});
+  for (const char* sql : {"", ";", "listen a", "select 'unlisten a'", "discard temp", "unlisten"})
+    CHECK(unlisten_statements(sql).empty());
+}

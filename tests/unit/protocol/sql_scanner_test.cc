@@ -172,6 +172,14 @@ TEST_CASE("names of parameters") {
   CHECK(set_parameters(many).others);
 }
 
+TEST_CASE("parameters that are reset") {
+  for (const Bytes sql :
+       {"RESET a", "reset a.b", "RESET TIME ZONE", "SET a TO DEFAULT", "SET SESSION a = default"})
+    CHECK(set_parameters(sql).resets);
+  for (const Bytes sql : {"SET a = 1", "SET a TO 'default'", "SET a = \"default\"", "SELECT 1"})
+    CHECK_FALSE(set_parameters(sql).resets);
+}
+
 TEST_CASE("a search path that begins with pg_temp makes temporary tables") {
   CHECK(has_exactly("SET search_path = pg_temp, public", {set, temp_table}));
   CHECK(has_exactly("SET search_path TO 'pg_temp'", {set, temp_table}));

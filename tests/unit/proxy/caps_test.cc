@@ -25,6 +25,7 @@ class House final : public Host, public ControlHost {
  public:
   explicit House(const std::function<void(Settings&)>& change) {
     auto settings = std::make_shared<Settings>(settings_by_default());
+    settings->server_tls.mode = TlsMode::disable;
     settings->auth.type = AuthType::trust;
     settings->databases["*"] = database_by_default("*");
     settings->pool.query_wait_notify = {};  // clients hear of nothing but what is tested
@@ -105,6 +106,7 @@ class House final : public Host, public ControlHost {
   // Host
   void dial(ConnId conn, const Endpoint&) override { dials_.push_back(conn); }
   void adopt(ConnId, Transport) override {}
+  void start_tls(ConnId, TlsStart) override {}
   Transport detach(ConnId) override { return {}; }
   void write(ConnId conn, Outbox& outbox) override {
     while (!outbox.empty()) {

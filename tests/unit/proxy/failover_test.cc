@@ -22,6 +22,7 @@ class Stage final : public Host {
   explicit Stage(SessionAttrs wanted, LoadBalanceHosts balance = LoadBalanceHosts::disable)
       : settings_(settings_by_default()) {
     settings_.auth.type = AuthType::trust;
+    settings_.server_tls.mode = TlsMode::disable;
     DatabaseSettings any = database_by_default("*");
     any.hosts = {"a", "b"};
     any.ports = {1, 2};
@@ -119,6 +120,7 @@ class Stage final : public Host {
   // Host
   void dial(ConnId conn, const Endpoint& endpoint) override { dials_.push_back({conn, endpoint}); }
   void adopt(ConnId, Transport) override {}
+  void start_tls(ConnId, TlsStart) override {}
   Transport detach(ConnId) override { return {}; }
   void write(ConnId conn, Outbox& outbox) override {
     while (!outbox.empty()) {

@@ -20,6 +20,7 @@ class Stage final : public Host {
  public:
   explicit Stage(void (*change)(PoolSettings&)) : settings_(settings_by_default()) {
     settings_.auth.type = AuthType::trust;
+    settings_.server_tls.mode = TlsMode::disable;
     settings_.pool.default_pool_size = 1;
     settings_.pool.query_wait_notify = 0s;
     change(settings_.pool);
@@ -127,6 +128,7 @@ class Stage final : public Host {
   // Host
   void dial(ConnId conn, const Endpoint&) override { dials_.push_back(conn); }
   void adopt(ConnId, Transport) override {}
+  void start_tls(ConnId, TlsStart) override {}
   Transport detach(ConnId) override { return {}; }
   void write(ConnId conn, Outbox& outbox) override {
     while (!outbox.empty()) {
