@@ -63,8 +63,8 @@ PoolMeasure with_kept_minutes(const PoolProfile& profile) {
   for (const WindowRef& window : measure.windows) known.insert(window->start);
   std::vector<WindowRef> older;
   for (const auto* periods : {&profile.days, &profile.hours, &profile.ten_minutes})
-    for (const Period& period : *periods)
-      for (const WindowRef& window : {period.busiest, period.worst})
+    for (const PeriodRef& period : *periods)
+      for (const WindowRef& window : {period->busiest, period->worst})
         if (window && known.insert(window->start).second) older.push_back(window);
   measure.windows.insert(measure.windows.end(), older.begin(), older.end());
   std::erase_if(measure.windows, [&](const WindowRef& window) {

@@ -250,7 +250,7 @@ class Missing {
     for (const DesignStretch& it : facts_.design)
       history = std::max(history, facts_.profile.now - it.trace->start);
     if (!facts_.profile.days.empty())
-      history = std::max(history, facts_.profile.now - facts_.profile.days.front().sum.start);
+      history = std::max(history, facts_.profile.now - facts_.profile.days.front()->sum.start);
     if (history < std::chrono::hours(24))
       lacks("Only " + duration_text(history) + " have been measured: other times of the day may be busier.");
     if (facts_.largest_need - facts_.smallest_need > 2 && facts_.largest_need > 1.5 * facts_.smallest_need)

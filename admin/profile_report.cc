@@ -67,15 +67,16 @@ void show_pool(const State& state, const Route& route, const State::Pool& pool, 
     out += "    busiest: " + minute_text(state, *busiest(minutes)) + "\n";
   }
   for (const Tier tier : {Tier::ten_minutes, Tier::hours, Tier::days}) {
-    const std::vector<Period>& periods = pool.history.periods(tier);
+    const std::vector<PeriodRef>& periods = pool.history.periods(tier);
     if (periods.empty()) continue;
-    const auto gaps = std::count_if(periods.begin(), periods.end(), [](const Period& it) { return it.gap; });
+    const auto gaps =
+        std::count_if(periods.begin(), periods.end(), [](const PeriodRef& it) { return it->gap; });
     out += std::string("  ") + name_of_tier(tier) + ": " + std::to_string(periods.size()) + ", " +
-           range_text(state, periods.front().sum.start, periods.back().sum.start) + ", " +
+           range_text(state, periods.front()->sum.start, periods.back()->sum.start) + ", " +
            std::to_string(gaps) + " in which pgweir did not run all the time\n";
     std::vector<WindowRef> busy;
-    for (const Period& period : periods)
-      if (period.busiest) busy.push_back(period.busiest);
+    for (const PeriodRef& period : periods)
+      if (period->busiest) busy.push_back(period->busiest);
     if (const WindowRef best = busiest(busy)) out += "    busiest: " + minute_text(state, *best) + "\n";
   }
   std::size_t records = 0;

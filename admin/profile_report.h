@@ -1,6 +1,6 @@
 #pragma once
-// What `pgweir profile` prints: a state or an exported profile as a file, in words, and with advice. `pool` is
-// "database/user", empty for all. Pure; any thread.
+// What `pgweir profile` prints: a state or an exported profile as a file, in words, and with advice. `pool`
+// is "database/user", empty for all. Pure; any thread.
 
 #include <string>
 

@@ -11,12 +11,16 @@
 namespace pgweir {
 namespace {
 
+const State::Pool* kept_of(const Route& route, const World& world) {
+  if (world.state == nullptr) return nullptr;
+  const auto found = world.state->pools().find(route);
+  return found == world.state->pools().end() ? nullptr : &found->second;
+}
+
 // What is kept of the pool, and the present minute.
 TraceStore traces_of(const Route& route, const World& world) {
   TraceStore traces;
-  if (world.traces != nullptr) {
-    if (const auto found = world.traces->find(route); found != world.traces->end()) traces = found->second;
-  }
+  if (const State::Pool* const kept = kept_of(route, world)) traces = kept->traces;
   for (const WorkerSnapshot& worker : world.workers) {
     for (const PoolSnapshot& pool : worker.pools) {
       const bool its = pool.database == route.database && pool.user == route.user;
@@ -34,22 +38,18 @@ std::string host_of(const Route& route, const World& world) {
   return {};
 }
 
-// What was kept for long, also of earlier processes.
+// What was kept, also of earlier processes. The minutes that workers still have are there already when they
+// are final: that is when workers mail them.
 void add_history(PoolProfile& profile, const Route& route, const World& world) {
-  if (world.state == nullptr) return;
-  const auto found = world.state->pools().find(route);
-  if (found == world.state->pools().end()) return;
-  const PoolHistory& history = found->second.history;
+  const State::Pool* const kept = kept_of(route, world);
+  if (kept == nullptr) return;
+  PoolHistory history = kept->history;
+  for (const WindowRef& minute : profile.measure.windows)
+    if (!minute->virtual_final) history.add(minute);
+  profile.measure.windows = history.minutes();
   profile.ten_minutes = history.periods(Tier::ten_minutes);
   profile.hours = history.periods(Tier::hours);
   profile.days = history.periods(Tier::days);
-  std::vector<WindowRef>& windows = profile.measure.windows;
-  std::vector<WindowRef> earlier;
-  for (const WindowRef& minute : history.minutes()) {
-    if (windows.empty() || minute->start + minute->duration <= windows.front()->start)
-      earlier.push_back(minute);
-  }
-  windows.insert(windows.begin(), earlier.begin(), earlier.end());
 }
 
 std::optional<int> smaller(std::optional<int> a, int b) {

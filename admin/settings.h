@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "pool/route.h"
 #include "pool/state_kind.h"
 #include "pool/time.h"
 
@@ -177,6 +178,9 @@ struct Settings {
   AdviceSettings advice;
   std::map<std::string, DatabaseSettings> databases;  // by name; "*" is the fallback
   std::map<std::string, UserSettings> users;
+  // Sizes that APPLY RECOMMENDATION has set, which count before those of the file. In no file: the state
+  // holds them.
+  std::map<Route, int> applied_sizes;
 
   // The database that serves `name`, its own entry before "*"; null if there is none.
   const DatabaseSettings* find_database(const std::string& name) const {
@@ -205,6 +209,17 @@ struct Settings {
     const UserSettings* const own = find_user(user);
     return own == nullptr ? pool.max_user_client_connections
                           : own->max_user_client_connections.value_or(pool.max_user_client_connections);
+  }
+  // Servers that a pool may have: as the file says, and as it is.
+  int configured_size(const std::string& database, const std::string& user) const {
+    const UserSettings* const own = find_user(user);
+    if (own != nullptr && own->pool_size) return *own->pool_size;
+    const DatabaseSettings* const its = find_database(database);
+    return its == nullptr ? pool.default_pool_size : its->pool_size.value_or(pool.default_pool_size);
+  }
+  int size_of(const std::string& database, const std::string& user) const {
+    const auto applied = applied_sizes.find({database, user});
+    return applied == applied_sizes.end() ? configured_size(database, user) : applied->second;
   }
   PoolMode mode_of(const DatabaseSettings* database, const UserSettings* user) const {
     if (user != nullptr && user->pool_mode) return *user->pool_mode;

@@ -1,17 +1,14 @@
 #pragma once
 // All that a console command may look at. Values and one settings object; lives for the call.
 
-#include <map>
 #include <string>
 #include <vector>
 
 #include "admin/settings.h"
 #include "admin/stats_history.h"
-#include "pool/route.h"
 #include "pool/snapshot.h"
 #include "pool/state.h"
 #include "pool/time.h"
-#include "pool/trace_store.h"
 
 namespace pgweir {
 
@@ -19,11 +16,10 @@ struct World {
   const Settings& settings;
   std::vector<WorkerSnapshot> workers{};  // as far as the plan of the query asks for them
   Instant now{};
-  Duration wall_offset{};                               // an Instant plus this is the time since 1970
-  Instant started{};                                    // the process
-  const StatsHistory* history = nullptr;                // null: averages begin at `started`
-  const std::map<Route, TraceStore>* traces = nullptr;  // of minutes that have passed
-  const State* state = nullptr;                         // what is kept for long; its traces are `traces`
+  Duration wall_offset{};                 // an Instant plus this is the time since 1970
+  Instant started{};                      // the process
+  const StatsHistory* history = nullptr;  // null: averages begin at `started`
+  const State* state = nullptr;           // all minutes that have passed, with their traces; may be null
 };
 
 // "2026-03-01 10:04:05 UTC".

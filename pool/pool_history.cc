@@ -1,7 +1,7 @@
 #include "pool/pool_history.h"
 
 #include <algorithm>
-#include <functional>
+#include <memory>
 
 namespace pgweir {
 
@@ -93,7 +93,7 @@ void PoolHistory::add(const WindowRef& part) {
       [](const WindowRef& window, std::int64_t value) { return minute_of(*window) < value; });
   if (at == minutes_.end() || minute_of(**at) != minute) {
     minutes_.insert(at, part);
-    if (minutes_.size() > Windows::capacity) minutes_.erase(minutes_.begin());
+    if (minutes_.size() > most_minutes) minutes_.erase(minutes_.begin());
     return;
   }
   auto both = std::make_shared<MinuteWindow>(**at);
@@ -109,15 +109,15 @@ void PoolHistory::add(const WindowRef& part) {
             [](const WindowRef& a, const WindowRef& b) { return minute_of(*a) < minute_of(*b); });
 }
 
-void PoolHistory::push(Tier tier, Period period) {
-  std::vector<Period>& all = of(tier);
+void PoolHistory::push(Tier tier, PeriodRef period) {
+  std::vector<PeriodRef>& all = of(tier);
   all.push_back(std::move(period));
   if (all.size() > capacity_of(tier)) all.erase(all.begin());
 }
 
-void PoolHistory::restore(Tier tier, Period period) {
-  const std::vector<Period>& all = of(tier);
-  if (!all.empty() && place(all.back().sum.start, tier) >= place(period.sum.start, tier)) return;
+void PoolHistory::restore(Tier tier, PeriodRef period) {
+  const std::vector<PeriodRef>& all = of(tier);
+  if (!all.empty() && place(all.back()->sum.start, tier) >= place(period->sum.start, tier)) return;
   push(tier, std::move(period));
 }
 
@@ -125,40 +125,41 @@ void PoolHistory::restore(Tier tier, Period period) {
 template <class Part, class Start, class AsPeriod>
 void PoolHistory::close_parts(Tier tier, const std::vector<Part>& parts, Start start_of, AsPeriod as_period,
                               Instant now, const RunTimes& runs,
-                              std::vector<std::pair<Tier, Period>>& closed) {
+                              std::vector<std::pair<Tier, PeriodRef>>& closed) {
   for (std::size_t i = 0; i < parts.size();) {
     const std::int64_t here = place(start_of(parts[i]), tier);
     std::size_t next = i + 1;
     while (next < parts.size() && place(start_of(parts[next]), tier) == here) ++next;
     const Instant start{here * length_of(tier) - wall_offset_}, end = start + length_of(tier);
-    const std::vector<Period>& all = of(tier);
-    if (now >= end + lateness && (all.empty() || place(all.back().sum.start, tier) < here)) {
+    const std::vector<PeriodRef>& all = of(tier);
+    if (now >= end + lateness && (all.empty() || place(all.back()->sum.start, tier) < here)) {
       Period period = as_period(parts[i]);
       for (std::size_t more = i + 1; more < next; ++more) pgweir::add(period, as_period(parts[more]));
       period.gap = period.gap || !runs.covers(start, end);
-      push(tier, period);
-      closed.emplace_back(tier, std::move(period));
+      closed.emplace_back(tier, std::make_shared<const Period>(std::move(period)));
+      push(tier, closed.back().second);
     }
     i = next;
   }
 }
 
-std::vector<std::pair<Tier, Period>> PoolHistory::close(Instant now, const RunTimes& runs) {
-  std::vector<std::pair<Tier, Period>> closed;
+std::vector<std::pair<Tier, PeriodRef>> PoolHistory::close(Instant now, const RunTimes& runs) {
+  std::vector<std::pair<Tier, PeriodRef>> closed;
   close_parts(
       Tier::ten_minutes, minutes_, [](const WindowRef& it) { return it->start; }, period_of, now, runs,
       closed);
-  const auto start = [](const Period& it) { return it.sum.start; };
-  close_parts(Tier::hours, of(Tier::ten_minutes), start, std::identity(), now, runs, closed);
-  close_parts(Tier::days, of(Tier::hours), start, std::identity(), now, runs, closed);
+  const auto start = [](const PeriodRef& it) { return it->sum.start; };
+  const auto whole = [](const PeriodRef& it) -> const Period& { return *it; };
+  close_parts(Tier::hours, of(Tier::ten_minutes), start, whole, now, runs, closed);
+  close_parts(Tier::days, of(Tier::hours), start, whole, now, runs, closed);
   return closed;
 }
 
 Instant PoolHistory::latest() const {
   Instant latest = Instant::min();
   if (!minutes_.empty()) latest = minutes_.back()->start;
-  for (const std::vector<Period>& all : periods_)
-    if (!all.empty()) latest = std::max(latest, all.back().sum.start);
+  for (const std::vector<PeriodRef>& all : periods_)
+    if (!all.empty()) latest = std::max(latest, all.back()->sum.start);
   return latest;
 }
 

@@ -40,31 +40,33 @@ class PoolHistory {
   // workers (VirtualDemand::lag, and the minute in which it is cut).
   static constexpr Duration lateness = std::chrono::minutes(4);
 
+  static constexpr std::size_t most_minutes = 180;
+
   explicit PoolHistory(Duration wall_offset) : wall_offset_(wall_offset) {}
 
   // One worker's part of a minute, in any order.
   void add(const WindowRef& part);
   // A period that was closed by an earlier process; they come in the order in which they were closed.
-  void restore(Tier tier, Period period);
+  void restore(Tier tier, PeriodRef period);
   // Closes what is over: the new periods, to be kept.
-  std::vector<std::pair<Tier, Period>> close(Instant now, const RunTimes& runs);
+  std::vector<std::pair<Tier, PeriodRef>> close(Instant now, const RunTimes& runs);
 
   const std::vector<WindowRef>& minutes() const { return minutes_; }  // oldest first
-  const std::vector<Period>& periods(Tier tier) const { return periods_[static_cast<std::size_t>(tier)]; }
+  const std::vector<PeriodRef>& periods(Tier tier) const { return periods_[static_cast<std::size_t>(tier)]; }
   // The start of the last minute or period.
   Instant latest() const;
 
  private:
   std::int64_t place(Instant at, Tier tier) const;
-  std::vector<Period>& of(Tier tier) { return periods_[static_cast<std::size_t>(tier)]; }
-  void push(Tier tier, Period period);
+  std::vector<PeriodRef>& of(Tier tier) { return periods_[static_cast<std::size_t>(tier)]; }
+  void push(Tier tier, PeriodRef period);
   template <class Part, class Start, class AsPeriod>
   void close_parts(Tier tier, const std::vector<Part>& parts, Start start_of, AsPeriod as_period, Instant now,
-                   const RunTimes& runs, std::vector<std::pair<Tier, Period>>& closed);
+                   const RunTimes& runs, std::vector<std::pair<Tier, PeriodRef>>& closed);
 
   Duration wall_offset_;
   std::vector<WindowRef> minutes_;
-  std::array<std::vector<Period>, tiers> periods_;
+  std::array<std::vector<PeriodRef>, tiers> periods_;
 };
 
 }  // namespace pgweir

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +23,8 @@ struct Period {
   WindowRef worst;    // minute, by the p99 wait
   bool gap = false;   // pgweir did not run all the time
 };
+// Never changed once it is closed, so that threads may share it.
+using PeriodRef = std::shared_ptr<const Period>;
 
 // The statements that the transactions of one class have in common.
 struct StatementClass {
@@ -74,11 +77,11 @@ struct PoolProfile {
   // pgweir instances that have this pool on this host. The traffic below is that of one of them.
   int instances = 1;
 
-  PoolMeasure measure;                           // since the start; its windows are the closed minutes
-  std::vector<Period> ten_minutes, hours, days;  // oldest first
-  std::vector<Instant> incidents;                // starts of minutes that are not to decide a size, ascending
-  std::vector<TraceRef> traces;                  // the busiest and the worst stretches, oldest first
-  std::vector<StatementClass> classes;           // what TraceRecord::statement_class counts; may be empty
+  PoolMeasure measure;                              // since the start; its windows: all minutes that are kept
+  std::vector<PeriodRef> ten_minutes, hours, days;  // oldest first
+  std::vector<Instant> incidents;       // starts of minutes that are not to decide a size, ascending
+  std::vector<TraceRef> traces;         // the busiest and the worst stretches, oldest first
+  std::vector<StatementClass> classes;  // what TraceRecord::statement_class counts; may be empty
 };
 
 }  // namespace pgweir

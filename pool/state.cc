@@ -5,48 +5,86 @@
 
 namespace pgweir {
 
+namespace {
+
+// A pool that has been in use since then is in use.
+constexpr Duration lately = std::chrono::hours(1);
+
+}  // namespace
+
 void State::add(const StateEntry& entry) {
   std::visit([this](const auto& it) { put(it); }, entry);
 }
 
 void State::put(const RunEntry& entry) { runs_.add(entry.start, entry.until); }
 
+State::Pool* State::pool(const Route& route, Instant at) {
+  const auto found = pools_.find(route);
+  if (found != pools_.end()) return &found->second;
+  if (pools_.size() >= most_pools) {
+    const auto oldest = oldest_pool();
+    if (oldest->second.history.latest() > at - lately) return nullptr;
+    pools_.erase(oldest);
+  }
+  return &pools_.try_emplace(route, wall_offset_).first->second;
+}
+
 void State::put(const MinuteEntry& entry) {
-  pool(entry.route).history.add(entry.minute);
-  if (pools_.size() > most_pools) drop_oldest_pool();
+  if (Pool* const its = pool(entry.route, entry.minute->start)) its->history.add(entry.minute);
 }
 
 void State::put(const PeriodEntry& entry) {
-  pool(entry.route).history.restore(entry.tier, entry.period);
-  if (pools_.size() > most_pools) drop_oldest_pool();
+  if (Pool* const its = pool(entry.route, entry.period->sum.start))
+    its->history.restore(entry.tier, entry.period);
 }
 
 void State::put(const TraceEntry& entry) {
-  Pool& its = pool(entry.route);
+  Pool* const its = pool(entry.route, entry.trace->start);
+  if (its == nullptr) return;
   // What is kept of a minute is whole: a second one of it is the same.
   const auto minute = [](const TraceSegment& it) {
     return std::chrono::floor<std::chrono::minutes>(it.start.time_since_epoch());
   };
-  const auto& segments = its.traces.segments();
+  const auto& segments = its->traces.segments();
   if (std::any_of(segments.begin(), segments.end(),
                   [&](const TraceRef& it) { return minute(*it) == minute(*entry.trace); }))
     return;
-  its.traces.add(*entry.trace, entry.classes);
-  std::size_t traced = 0;
-  Pool* oldest = nullptr;
-  const auto last = [](const Pool& it) { return it.traces.segments().back()->start; };
-  for (auto& [route, other] : pools_) {
-    if (other.traces.segments().empty()) continue;
-    ++traced;
-    if (oldest == nullptr || last(other) < last(*oldest)) oldest = &other;
+  its->traces.add(*entry.trace, entry.classes);
+  bound_traces();
+}
+
+void State::add_trace(const Route& route, TraceSegment part, const std::vector<std::uint64_t>& classes) {
+  Pool* const its = pool(route, part.start);
+  if (its == nullptr) return;
+  its->traces.add(std::move(part), classes);
+  bound_traces();
+}
+
+void State::bound_traces() {
+  std::vector<Pool*> traced;
+  for (auto& [route, pool] : pools_)
+    if (!pool.traces.segments().empty()) traced.push_back(&pool);
+  if (traced.size() <= most_traced) return;
+  const auto last = [](const Pool* it) -> const TraceSegment& { return *it->traces.segments().back(); };
+  // One that has not been in use lately goes before the quietest.
+  Pool* const oldest = *std::min_element(traced.begin(), traced.end(), [&](const Pool* a, const Pool* b) {
+    return last(a).start < last(b).start;
+  });
+  Pool* const newest = *std::max_element(traced.begin(), traced.end(), [&](const Pool* a, const Pool* b) {
+    return last(a).start < last(b).start;
+  });
+  if (last(oldest).start < last(newest).start - lately) {
+    oldest->traces = TraceStore{};
+    return;
   }
-  if (traced > most_traced) oldest->traces = TraceStore{};
-  if (pools_.size() > most_pools) drop_oldest_pool();
+  Pool* const quietest = *std::min_element(traced.begin(), traced.end(), [&](const Pool* a, const Pool* b) {
+    return load_of(last(a)) < load_of(last(b));
+  });
+  quietest->traces = TraceStore{};
 }
 
 void State::put(const ProfileEntry& entry) {
-  pool(entry.route).profile = entry.profile;
-  if (pools_.size() > most_pools) drop_oldest_pool();
+  if (Pool* const its = pool(entry.route, entry.profile->now)) its->profile = entry.profile;
 }
 
 void State::put(const HostEntry& entry) {
@@ -87,12 +125,15 @@ void State::drop_traces() {
   for (auto& [route, pool] : pools_) pool.traces = TraceStore{};
 }
 
-bool State::drop_oldest_pool() {
-  const auto oldest = std::min_element(pools_.begin(), pools_.end(), [](const auto& a, const auto& b) {
+std::map<Route, State::Pool>::iterator State::oldest_pool() {
+  return std::min_element(pools_.begin(), pools_.end(), [](const auto& a, const auto& b) {
     return a.second.history.latest() < b.second.history.latest();
   });
-  if (oldest == pools_.end()) return false;
-  pools_.erase(oldest);
+}
+
+bool State::drop_oldest_pool() {
+  if (pools_.empty()) return false;
+  pools_.erase(oldest_pool());
   return true;
 }
 

@@ -29,7 +29,7 @@ struct MinuteEntry {
 struct PeriodEntry {
   Route route;
   Tier tier = Tier::ten_minutes;
-  Period period;
+  PeriodRef period;
 };
 // Of all workers; its statement classes are numbered by `classes`.
 struct TraceEntry {
@@ -61,8 +61,11 @@ using StateEntry =
 
 class State {
  public:
-  static constexpr std::size_t most_pools = 200;  // beyond, the one that was in use longest ago goes
-  static constexpr std::size_t most_traced = 32;  // pools with traces
+  // Beyond, the one that was in use longest ago goes, unless all have been in use lately: then a new one is
+  // not kept.
+  static constexpr std::size_t most_pools = 200;
+  // Pools with traces, which cost up to 24 MiB each; of more, those with the least load have none.
+  static constexpr std::size_t most_traced = 32;
   static constexpr std::size_t most_hosts = 64;
   static constexpr std::size_t most_evidence = 30;  // of one host
   static constexpr std::size_t most_advice = 1000;
@@ -78,6 +81,9 @@ class State {
   explicit State(Duration wall_offset) : wall_offset_(wall_offset) {}
 
   void add(const StateEntry& entry);
+  // One worker's part of a trace; its statement classes are numbered by `classes`. Parts of the same minute
+  // are put together.
+  void add_trace(const Route& route, TraceSegment part, const std::vector<std::uint64_t>& classes);
   // Closes the periods that are over, and returns them, to be written.
   std::vector<StateEntry> close(Instant now);
 
@@ -91,13 +97,16 @@ class State {
   // visit(StateEntry) for all that is kept, so that adding it to another State gives the same.
   template <class Visit>
   void for_each(Visit visit) const;
-  // Forgets traces: the process keeps them elsewhere.
+  // Forgets all traces.
   void drop_traces();
   // Forgets the pool that was in use longest ago; false when there is none.
   bool drop_oldest_pool();
 
  private:
-  Pool& pool(const Route& route) { return pools_.try_emplace(route, wall_offset_).first->second; }
+  // Null: it is not to be kept.
+  Pool* pool(const Route& route, Instant at);
+  std::map<Route, Pool>::iterator oldest_pool();
+  void bound_traces();
   void put(const RunEntry& entry);
   void put(const MinuteEntry& entry);
   void put(const PeriodEntry& entry);
@@ -120,7 +129,7 @@ void State::for_each(Visit visit) const {
   for (const auto& [route, pool] : pools_) {
     if (pool.profile) visit(StateEntry(ProfileEntry{route, pool.profile}));
     for (const Tier tier : {Tier::days, Tier::hours, Tier::ten_minutes}) {
-      for (const Period& period : pool.history.periods(tier))
+      for (const PeriodRef& period : pool.history.periods(tier))
         visit(StateEntry(PeriodEntry{route, tier, period}));
     }
     for (const WindowRef& minute : pool.history.minutes()) visit(StateEntry(MinuteEntry{route, minute}));

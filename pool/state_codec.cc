@@ -77,7 +77,7 @@ Record write(ByteWriter& out, const MinuteEntry& entry, const WallClock& clock) 
 Record write(ByteWriter& out, const PeriodEntry& entry, const WallClock& clock) {
   write(out, entry.route);
   out.byte(static_cast<std::uint8_t>(entry.tier));
-  write(out, entry.period, clock);
+  write(out, *entry.period, clock);
   return Record::period;
 }
 
@@ -203,7 +203,7 @@ PeriodEntry read_period_entry(ByteReader& in, const WallClock& clock) {
   const std::uint8_t tier = in.byte();
   if (tier >= tiers) in.fail();
   if (in.ok()) entry.tier = static_cast<Tier>(tier);
-  entry.period = read_period(in, clock);
+  entry.period = std::make_shared<const Period>(read_period(in, clock));
   return entry;
 }
 

@@ -99,10 +99,11 @@ void append(MinuteWindow& window, const MinuteWindow& later);
 // `other` is of another shard of the same pool, for the same time.
 void combine(MinuteWindow& window, const MinuteWindow& other);
 
-// The last closed windows, oldest first. When it is full, the oldest goes.
+// The last closed windows of a shard, oldest first. When it is full, the oldest goes: long before that its
+// virtual demand was final, and the window handed on (Meter::take_final) to who keeps the pool's history.
 class Windows {
  public:
-  static constexpr std::size_t capacity = 180;
+  static constexpr std::size_t capacity = 15;
 
   void push(WindowRef window);
   // The oldest window whose virtual demand is still open gets it.

@@ -142,7 +142,8 @@ void Worker::on_mail() {
   mailbox_.take(mail_);
   for (WorkerMail& mail : mail_) {
     turn_->open();
-    if (const auto* const settings = std::get_if<NewSettings>(&mail)) tls_ = settings->tls;
+    if (const auto* const settings = std::get_if<NewSettings>(&mail); settings != nullptr && settings->tls)
+      tls_ = settings->tls;
     core_->on_mail(std::move(mail));
     if (core_->arena().used() > turn_limit) core_->flush();
   }

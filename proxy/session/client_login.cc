@@ -173,10 +173,10 @@ bool ClientLogin::take_startup() {
 // Whether the client stays on this worker; if not it has been mailed to one that hosts its pool.
 bool ClientLogin::place() {
   if (engine_.workers() == 1 || wants_replication(startup_)) return true;
-  const DatabaseSettings* const database = engine_.settings().find_database(startup_.database);
-  if (database == nullptr) return true;
+  const Settings& settings = engine_.settings();
+  if (settings.find_database(startup_.database) == nullptr) return true;
   const auto hosts =
-      placement(client_.route(), engine_.pool_size(*database, startup_.user), engine_.workers());
+      placement(client_.route(), settings.size_of(startup_.database, startup_.user), engine_.workers());
   if (std::find(hosts.begin(), hosts.end(), engine_.id()) != hosts.end()) return true;
   const WorkerId to = hosts[client_.id().number() % hosts.size()];
   state_ = State::finished;

@@ -7,19 +7,10 @@
 #include <vector>
 
 #include "admin/console.h"
-#include "admin/pool_view.h"
-#include "admin/profile_view.h"
 #include "pool/arbiter.h"
+#include "proxy/session/history_keeper.h"
 
 namespace pgweir {
-
-// Traces cost up to 24 MiB for each; with more pools, those with the least load have none.
-constexpr std::size_t most_traced_pools = 32;
-
-// How often what outlives the process is written: that it runs, and settings, sums and hosts. After the start
-// and after the workers' first minute, in which pools appear.
-constexpr Duration run_period = std::chrono::minutes(1);
-constexpr Duration profile_period = std::chrono::minutes(10);
 
 class ControlEngine {
  public:
@@ -32,42 +23,20 @@ class ControlEngine {
         started_(now),
         wall_offset_(wall_offset),
         next_sample_(now + StatsHistory::period),
-        state_(wall_offset),
-        next_profile_(now + run_period) {}
+        history_(host, now, wall_offset) {}
 
-  void restore(State state) {
-    state_ = std::move(state);
-    for (const auto& [route, pool] : state_.pools()) {
-      for (const TraceRef& trace : pool.traces.segments()) {
-        traces_[route].add(*trace, pool.traces.classes());
-        traced_[route] = trace->start;
-      }
-    }
-    state_.drop_traces();
-  }
+  void restore(State state) { history_.restore(std::move(state)); }
 
   void begin_turn(Instant now) {
     now_ = now;
-    if (now >= next_run_) {
-      next_run_ = now + run_period;
-      keep(RunEntry{started_, now});
-      for (StateEntry& entry : state_.close(now)) host_.keep(std::move(entry));
-      keep_traces(now - PoolHistory::lateness);
-    }
-    if (now >= next_profile_) {
-      next_profile_ = now + profile_period;
-      ask_workers({}, {.measures = true, .queries = true, .traces = true}, true);
-    }
+    history_.begin_turn(now);
+    if (history_.profiles_due(now)) ask_workers(Asker::history, HistoryKeeper::profile_parts);
     if (now < next_sample_) return;
     next_sample_ = now + StatsHistory::period;
-    ask_workers({}, {.measures = true});
+    ask_workers(Asker::averages, {.measures = true});
   }
-  Instant next_deadline() const { return std::min({next_sample_, next_run_, next_profile_}); }
-
-  void finish(Instant now) {
-    keep(RunEntry{started_, now});
-    keep_traces(never);
-  }
+  Instant next_deadline() const { return std::min(next_sample_, history_.next_deadline()); }
+  void finish(Instant now) { history_.finish(now); }
   void on_mail(ControlMail mail) {
     std::visit([this](auto& letter) { receive(letter); }, mail);
   }
@@ -91,11 +60,12 @@ class ControlEngine {
   bool drained() const { return draining_ && drained_workers_ == workers_; }
 
  private:
+  enum class Asker : std::uint8_t { console, averages, history };
   struct Question {
-    std::optional<ConsoleAsked> asked;
+    Asker asker = Asker::console;
+    std::optional<ConsoleAsked> asked;  // by the console
     bool traces = false;
     std::vector<WorkerSnapshot> snapshots;
-    bool for_state = false;
   };
 
   template <class Letter>
@@ -107,15 +77,13 @@ class ControlEngine {
 
   SlotLimits limits_of(const Route& route) const {
     const PoolSettings& defaults = settings_->pool;
-    SlotLimits limits{defaults.default_pool_size, defaults.reserve_pool_size, defaults.max_db_connections,
-                      defaults.max_user_connections};
+    SlotLimits limits{settings_->size_of(route.database, route.user), defaults.reserve_pool_size,
+                      defaults.max_db_connections, defaults.max_user_connections};
     if (const DatabaseSettings* const database = settings_->find_database(route.database)) {
-      limits.pool = database->pool_size.value_or(limits.pool);
       limits.reserve = database->reserve_pool_size.value_or(limits.reserve);
       limits.database = database->max_db_connections.value_or(limits.database);
     }
     if (const UserSettings* const user = settings_->find_user(route.user)) {
-      limits.pool = user->pool_size.value_or(limits.pool);
       limits.reserve = user->reserve_pool_size.value_or(limits.reserve);
       limits.user = user->max_user_connections.value_or(limits.user);
     }
@@ -195,69 +163,19 @@ class ControlEngine {
 
   // ---- what is kept for advice ----
 
-  void receive(TraceMinute& mail) {
-    traces_[mail.route].add(std::move(mail.segment), mail.classes);
-    if (traces_.size() <= most_traced_pools) return;
-    const auto quietest = std::min_element(traces_.begin(), traces_.end(), [](const auto& a, const auto& b) {
-      return load_of(*a.second.segments().back()) < load_of(*b.second.segments().back());
-    });
-    traces_.erase(quietest);
-  }
-
-  void keep(StateEntry entry) {
-    state_.add(entry);
-    host_.keep(std::move(entry));
-  }
-
-  void receive(MinuteClosed& mail) { keep(MinuteEntry{std::move(mail.route), std::move(mail.minute)}); }
-
-  // Those of hours that were over before `now`: which minutes of an hour stay is known by then.
-  void keep_traces(Instant now) {
-    const auto hour = [](Instant at) {
-      return std::chrono::floor<std::chrono::hours>(at.time_since_epoch());
-    };
-    for (const auto& [route, store] : traces_) {
-      const auto [last, fresh] = traced_.try_emplace(route, Instant::min());
-      for (const TraceRef& trace : store.segments()) {
-        if (trace->start <= last->second || hour(trace->start) >= hour(now)) continue;
-        host_.keep(TraceEntry{route, trace, store.classes()});
-        last->second = trace->start;
-      }
-    }
-    std::erase_if(traced_, [this](const auto& it) { return !traces_.contains(it.first); });
-  }
-
-  void keep_profiles(std::vector<WorkerSnapshot> snapshots) {
-    const World world{.settings = *settings_,
-                      .workers = std::move(snapshots),
-                      .now = now_,
-                      .wall_offset = wall_offset_,
-                      .started = started_};
-    for (HostProfile& host : host_profiles(world)) keep(HostEntry{std::move(host)});
-    const std::vector<PoolSnapshot> pools = merge_pools(world.workers, MeasureDepth::sums);
-    std::vector<PoolProfile> profiles = pool_profiles(pools, world);
-    for (std::size_t i = 0; i < profiles.size(); ++i) {
-      PoolProfile& profile = profiles[i];
-      // These have entries of their own.
-      profile.measure.windows.clear();
-      profile.traces.clear();
-      keep(ProfileEntry{{pools[i].database, pools[i].user},
-                        std::make_shared<const PoolProfile>(std::move(profile))});
-    }
-  }
+  void receive(MinutePassed& mail) { history_.add(mail); }
 
   // ---- console ----
 
   void receive(ConsoleAsked& mail) {
     const ConsolePlan plan = plan_console(mail.query);
-    if (!plan.needs_snapshots) return answer({std::move(mail), false, {}, false});
-    ask_workers(std::move(mail), plan.parts);
+    if (!plan.needs_snapshots) return answer({Asker::console, std::move(mail), false, {}});
+    ask_workers(Asker::console, plan.parts, std::move(mail));
   }
 
-  // Without `asked`, the snapshots are for the history of the averages, or for the state.
-  void ask_workers(std::optional<ConsoleAsked> asked, const SnapshotParts& parts, bool for_state = false) {
+  void ask_workers(Asker asker, const SnapshotParts& parts, std::optional<ConsoleAsked> asked = {}) {
     const std::uint64_t ticket = ++tickets_;
-    questions_[ticket] = {std::move(asked), parts.traces, {}, for_state};
+    questions_[ticket] = {asker, std::move(asked), parts.traces, {}};
     tell_all(SnapshotAsked{ticket, parts});
   }
 
@@ -268,8 +186,14 @@ class ControlEngine {
     if (static_cast<int>(found->second.snapshots.size()) < workers_) return;
     Question question = std::move(found->second);
     questions_.erase(found);
-    if (question.for_state) return keep_profiles(std::move(question.snapshots));
-    if (!question.asked) return history_.sample(now_, question.snapshots);
+    switch (question.asker) {
+      case Asker::console:
+        break;
+      case Asker::averages:
+        return averages_.sample(now_, question.snapshots);
+      case Asker::history:
+        return history_.keep_profiles(std::move(question.snapshots), *settings_, now_);
+    }
     // Only what gives advice needs traces, and takes long.
     if (question.traces) return answer_in_background(std::move(question));
     answer(std::move(question));
@@ -279,13 +203,12 @@ class ControlEngine {
   struct Desk {
     Question question;
     std::shared_ptr<const Settings> settings;
-    StatsHistory history;
-    std::map<Route, TraceStore> traces;
+    StatsHistory averages;
     State state;
   };
 
   void answer_in_background(Question question) {
-    auto desk = std::make_shared<Desk>(Desk{std::move(question), settings_, history_, traces_, state_});
+    auto desk = std::make_shared<Desk>(Desk{std::move(question), settings_, averages_, history_.state()});
     host_.in_background([desk = std::move(desk), now = now_, started = started_, wall = wall_offset_] {
       const ConsoleAsked& asked = *desk->question.asked;
       const World world{.settings = *desk->settings,
@@ -293,8 +216,7 @@ class ControlEngine {
                         .now = now,
                         .wall_offset = wall,
                         .started = started,
-                        .history = &desk->history,
-                        .traces = &desk->traces,
+                        .history = &desk->averages,
                         .state = &desk->state};
       ConsoleResult result = answer_console(asked.query, asked.rights, world);
       return ConsoleComputed{asked.worker, {asked.client, std::move(result.bytes), false}};
@@ -308,9 +230,8 @@ class ControlEngine {
                       .now = now_,
                       .wall_offset = wall_offset_,
                       .started = started_,
-                      .history = &history_,
-                      .traces = &traces_,
-                      .state = &state_};
+                      .history = &averages_,
+                      .state = &history_.state()};
     ConsoleResult result = answer_console(question.asked->query, question.asked->rights, world);
     bool close = false;
     switch (result.action) {
@@ -348,13 +269,9 @@ class ControlEngine {
   std::map<std::string, int> clients_of_databases_, clients_of_users_;  // where a limit is or was set
   std::uint64_t tickets_ = 0;
   std::map<std::uint64_t, Question> questions_;
-  StatsHistory history_;
-  std::map<Route, TraceStore> traces_;
+  StatsHistory averages_;
   Instant next_sample_;
-
-  State state_;                      // without traces
-  std::map<Route, Instant> traced_;  // the last trace of each pool that was kept
-  Instant next_run_{Instant::min()}, next_profile_;
+  HistoryKeeper history_;
   bool draining_ = false;
   int drained_workers_ = 0;
 };

@@ -106,7 +106,7 @@ struct CancelHandled {
 
 struct NewSettings {
   std::shared_ptr<const Settings> settings;
-  std::shared_ptr<const TlsContexts> tls{};  // the host's, from the same settings
+  std::shared_ptr<const TlsContexts> tls{};  // the host's, from the same settings; null: as they were
 };
 
 // A client proved that it knows the password behind this verifier, and so told us the key to log in with.
@@ -199,17 +199,14 @@ struct SnapshotCut {
   WorkerSnapshot snapshot;
 };
 
-// A minute of a pool has passed; what this worker's part of it was. Numbers of classes as in TraceRecorder.
-struct TraceMinute {
+// A minute of a pool has passed. This worker's part of its trace, with the numbers of classes as in
+// TraceRecorder, and of the minutes whose virtual demand has become final with it: this one when nobody
+// waited, else those of a minute or two ago.
+struct MinutePassed {
   Route route;
   TraceSegment segment;
   std::vector<std::uint64_t> classes;
-};
-
-// This worker's part of a minute, with its virtual demand: a minute or two after it has passed.
-struct MinuteClosed {
-  Route route;
-  WindowRef minute;
+  std::vector<WindowRef> minutes;
 };
 
 // What was answered in the background.
@@ -222,9 +219,8 @@ struct Drained {
   WorkerId worker;
 };
 
-using ControlMail =
-    std::variant<SlotsWanted, SlotsReturned, SlotMoved, ClientSlotsWanted, ClientSlotsReturned, ClientArrived,
-                 ClientsCounted, ClientLeft, ConsoleAsked, SnapshotCut, ConsoleComputed, TraceMinute,
-                 MinuteClosed, Drained, KeysLearned>;
+using ControlMail = std::variant<SlotsWanted, SlotsReturned, SlotMoved, ClientSlotsWanted,
+                                 ClientSlotsReturned, ClientArrived, ClientsCounted, ClientLeft, ConsoleAsked,
+                                 SnapshotCut, ConsoleComputed, MinutePassed, Drained, KeysLearned>;
 
 }  // namespace pgweir

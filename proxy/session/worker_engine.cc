@@ -438,18 +438,12 @@ void WorkerEngine::on_key(std::uint64_t ticket, const Digest& salted_password) {
 
 // ---- pools ----
 
-int WorkerEngine::pool_size(const DatabaseSettings& database, const std::string& user) const {
-  const UserSettings* const settings = settings_->find_user(user);
-  if (settings != nullptr && settings->pool_size) return *settings->pool_size;
-  return database.pool_size.value_or(settings_->pool.default_pool_size);
-}
-
 void WorkerEngine::configure(PoolEntry& pool, const DatabaseSettings& database) {
   const PoolSettings& defaults = settings_->pool;
   const UserSettings* const user = settings_->find_user(pool.route.user);
   // A replication connection has its one server to itself.
   const bool replication = pool.route.replication != 0;
-  const int size = replication ? 1 : pool_size(database, pool.route.user);
+  const int size = replication ? 1 : settings_->size_of(pool.route.database, pool.route.user);
   const auto hosts = placement(pool.route, size, workers_);
   using P = PoolSettings;
   using D = DatabaseSettings;
@@ -771,7 +765,7 @@ void WorkerEngine::service(PoolEntry& pool) {
   pool.meter.open_changed(shard.open(), now_);
   pool.meter.clients_changed(pool.clients);
   pool.meter.pool_size_changed(shard.limits().size);
-  if (now_ >= pool.meter.cut_due()) cut_minute(pool);
+  if (now_ >= pool.meter.cut_due()) cut_minute(pool, false);
   pools_deadline_ = std::min({pools_deadline_, shard.next_deadline(now_, keep_min), pool.meter.cut_due()});
   if (pool.recall && !pool.recall->closing)
     pools_deadline_ = std::min(pools_deadline_, shard.yield_due(pool.recall->even, now_));
@@ -792,19 +786,14 @@ std::vector<const Use*> WorkerEngine::live_uses(const PoolEntry& pool) const {
   return live;
 }
 
-void WorkerEngine::cut_minute(PoolEntry& pool) {
-  TraceSegment segment = pool.meter.trace(live_uses(pool), now_);
-  if (!segment.records.empty() && pool.route.replication == 0)
-    host_.post_control(TraceMinute{pool.route, std::move(segment), pool.meter.trace_classes()});
+void WorkerEngine::cut_minute(PoolEntry& pool, bool last) {
+  MinutePassed mail{pool.route, pool.meter.trace(live_uses(pool), now_), pool.meter.trace_classes(), {}};
   pool.meter.cut(now_);
-  post_minutes(pool, false);
-}
-
-void WorkerEngine::post_minutes(PoolEntry& pool, bool open_too) {
-  for (WindowRef& minute : pool.meter.take_final(open_too)) {
-    // Nobody needed a server in it: that is what a minute is like of which nothing is known.
-    if (minute->highest_needing > 0) host_.post_control(MinuteClosed{pool.route, std::move(minute)});
-  }
+  mail.minutes = pool.meter.take_final(last);
+  // Nobody needed a server in it: that is what a minute is like of which nothing is known.
+  std::erase_if(mail.minutes, [](const WindowRef& it) { return it->highest_needing == 0; });
+  const bool empty = mail.segment.records.empty() && mail.minutes.empty();
+  if (!empty && pool.route.replication == 0) host_.post_control(std::move(mail));
 }
 
 // ---- mail ----
@@ -912,10 +901,7 @@ void WorkerEngine::close_clients_for_drain() {
   }
   if (!all_gone || std::exchange(drained_, true)) return;
   // What the last minute was like is not lost.
-  for (auto& [route, pool] : pools_) {
-    cut_minute(*pool);
-    post_minutes(*pool, true);
-  }
+  for (auto& [route, pool] : pools_) cut_minute(*pool, true);
   host_.post_control(Drained{id_});
 }
 

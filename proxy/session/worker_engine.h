@@ -111,7 +111,6 @@ class WorkerEngine {
   void role_seen(PoolEntry& pool, const Endpoint& host, ServerRole role);
   // Who listens where; made if there is none yet.
   ListenHub& listens_of(PoolEntry& pool);
-  int pool_size(const DatabaseSettings& database, const std::string& user) const;
   // Sees to it that the lists of its limits are looked at in time.
   void arm_limits(PoolEntry& pool);
   // How busy the pool is, for those who wait.
@@ -161,8 +160,8 @@ class WorkerEngine {
 
   HostMeter& host_meter(const std::string& host);
   std::vector<const Use*> live_uses(const PoolEntry& pool) const;
-  void cut_minute(PoolEntry& pool);
-  void post_minutes(PoolEntry& pool, bool open_too);
+  // `last`: there will be no later one.
+  void cut_minute(PoolEntry& pool, bool last);
   PoolSnapshot pool_snapshot(const PoolEntry& pool, const SnapshotParts& parts) const;
   void configure(PoolEntry& pool, const DatabaseSettings& database);
   void hand_to_waiter(const Waiter& waiter, ServerSession& server);

@@ -69,14 +69,14 @@ TEST_CASE("history: ten minutes, hours and days keep their busiest and worst min
   CHECK(hours.size() == 25);
   REQUIRE(days.size() == 1);
   CHECK(history.minutes().size() == 180);
-  CHECK(tens[0].sum.start == Instant(-3min + 2ms));
-  CHECK(tens[0].sum.completions == 100);
-  CHECK(days[0].sum.completions == 24 * 600);
-  CHECK(days[0].sum.duration == 24h);
-  CHECK(days[0].busiest->start == Instant(130min + 2ms));
-  CHECK(days[0].worst->start == Instant(200min + 2ms));
-  CHECK(hours[2].busiest->start == Instant(130min + 2ms));
-  CHECK_FALSE(days[0].gap);
+  CHECK(tens[0]->sum.start == Instant(-3min + 2ms));
+  CHECK(tens[0]->sum.completions == 100);
+  CHECK(days[0]->sum.completions == 24 * 600);
+  CHECK(days[0]->sum.duration == 24h);
+  CHECK(days[0]->busiest->start == Instant(130min + 2ms));
+  CHECK(days[0]->worst->start == Instant(200min + 2ms));
+  CHECK(hours[2]->busiest->start == Instant(130min + 2ms));
+  CHECK_FALSE(days[0]->gap);
 }
 
 TEST_CASE("history: a period in which pgweir did not run all the time says so; an empty one is not there") {
@@ -89,13 +89,13 @@ TEST_CASE("history: a period in which pgweir did not run all the time says so; a
   history.close(Instant(59min), runs);
   const auto& tens = history.periods(Tier::ten_minutes);
   REQUIRE(tens.size() == 3);
-  CHECK_FALSE(tens[0].gap);
-  CHECK(tens[1].gap);
-  CHECK(tens[2].sum.start == Instant(45min + 2ms));
-  CHECK_FALSE(tens[2].gap);
+  CHECK_FALSE(tens[0]->gap);
+  CHECK(tens[1]->gap);
+  CHECK(tens[2]->sum.start == Instant(45min + 2ms));
+  CHECK_FALSE(tens[2]->gap);
   CHECK(history.close(Instant(59min), runs).empty());
   history.close(Instant(2h), runs);
-  CHECK(history.periods(Tier::hours).at(0).gap);
+  CHECK(history.periods(Tier::hours).at(0)->gap);
 }
 
 TEST_CASE("history: an earlier process's periods and minutes go on") {
@@ -103,14 +103,14 @@ TEST_CASE("history: an earlier process's periods and minutes go on") {
   const RunTimes runs = always();
   for (int n = 0; n < 25; ++n) before.add(minute(n, n == 5 ? 30 : 2));
   before.close(Instant(25min), runs);
-  for (const Period& period : before.periods(Tier::ten_minutes)) after.restore(Tier::ten_minutes, period);
+  for (const PeriodRef& period : before.periods(Tier::ten_minutes)) after.restore(Tier::ten_minutes, period);
   for (const WindowRef& window : before.minutes()) after.add(window);
   for (int n = 25; n < 60; ++n) after.add(minute(n, 2));
   after.close(Instant(2h), runs);
   CHECK(after.periods(Tier::ten_minutes).size() == 6);
   REQUIRE(after.periods(Tier::hours).size() == 1);
-  CHECK(after.periods(Tier::hours)[0].sum.completions == 600);
-  CHECK(after.periods(Tier::hours)[0].busiest->start == Instant(5min + 2ms));
+  CHECK(after.periods(Tier::hours)[0]->sum.completions == 600);
+  CHECK(after.periods(Tier::hours)[0]->busiest->start == Instant(5min + 2ms));
 }
 
 TEST_CASE("history: every tier is bounded") {
@@ -122,8 +122,8 @@ TEST_CASE("history: every tier is bounded") {
   }
   CHECK(history.periods(Tier::ten_minutes).size() == 432);
   for (int n = 0; n < 900; ++n) {
-    Period period{*minute(n * 1440, 1), nullptr, nullptr, false};
-    history.restore(Tier::days, period);
+    history.restore(Tier::days,
+                    std::make_shared<const Period>(Period{*minute(n * 1440, 1), nullptr, nullptr, false}));
   }
   CHECK(history.periods(Tier::days).size() == 400);
 }

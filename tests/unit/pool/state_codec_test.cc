@@ -49,6 +49,8 @@ MinuteWindow minute(int n, int level) {
 
 WindowRef ref(MinuteWindow window) { return std::make_shared<const MinuteWindow>(std::move(window)); }
 
+PeriodRef period(Period it) { return std::make_shared<const Period>(std::move(it)); }
+
 TraceRef trace() {
   TraceSegment segment;
   segment.start = Instant(7min);
@@ -115,9 +117,9 @@ std::vector<StateEntry> entries() {
   const WindowRef busy = ref(minute(4, 8)), worst = ref(minute(5, 2));
   return {RunEntry{Instant(-5min), Instant(2h)},
           MinuteEntry{shop, ref(minute(6, 1500))},
-          PeriodEntry{shop, Tier::ten_minutes, {minute(0, 5), busy, worst, true}},
-          PeriodEntry{shop, Tier::hours, {minute(0, 5), busy, busy, false}},
-          PeriodEntry{shop, Tier::days, {minute(0, 5), nullptr, nullptr, false}},
+          PeriodEntry{shop, Tier::ten_minutes, period({minute(0, 5), busy, worst, true})},
+          PeriodEntry{shop, Tier::hours, period({minute(0, 5), busy, busy, false})},
+          PeriodEntry{shop, Tier::days, period({minute(0, 5), nullptr, nullptr, false})},
           TraceEntry{shop, trace(), {0, 17}},
           ProfileEntry{shop, std::make_shared<const PoolProfile>(profile)},
           HostEntry{host},
@@ -199,13 +201,13 @@ TEST_CASE("state: every kind of entry comes back as it was, also on another time
 
   const State::Pool& pool = read.state.pools().at(shop);
   same(*pool.history.minutes().at(0), minute(6, 1500));
-  const Period& period = pool.history.periods(Tier::ten_minutes).at(0);
+  const Period& period = *pool.history.periods(Tier::ten_minutes).at(0);
   same(period.sum, minute(0, 5));
   same(*period.busiest, minute(4, 8));
   same(*period.worst, minute(5, 2));
   CHECK(period.gap);
-  CHECK(pool.history.periods(Tier::hours).at(0).worst == pool.history.periods(Tier::hours).at(0).busiest);
-  CHECK(pool.history.periods(Tier::days).at(0).busiest == nullptr);
+  CHECK(pool.history.periods(Tier::hours).at(0)->worst == pool.history.periods(Tier::hours).at(0)->busiest);
+  CHECK(pool.history.periods(Tier::days).at(0)->busiest == nullptr);
 
   const TraceSegment& kept = *pool.traces.segments().at(0);
   const TraceRef written = trace();

@@ -27,12 +27,12 @@ WindowRef ref(MinuteWindow window) { return std::make_shared<const MinuteWindow>
 
 }  // namespace
 
-TEST_CASE("windows: the ring keeps the last 180, oldest first") {
+TEST_CASE("windows: the ring keeps the last 15, oldest first") {
   Windows windows;
   for (int i = 0; i < 200; ++i) windows.push(ref(minute(i, 1)));
-  CHECK(windows.size() == 180);
-  CHECK(windows[0].start == Instant(20min));
-  CHECK(windows[179].start == Instant(199min));
+  CHECK(windows.size() == 15);
+  CHECK(windows[0].start == Instant(185min));
+  CHECK(windows[14].start == Instant(199min));
 }
 
 TEST_CASE("windows: a range is summed and nothing outside of it") {
