@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "admin/alerts/alert.h"
+#include "admin/alerts/growth.h"
 #include "admin/settings.h"
 #include "admin/stats_history.h"
 #include "pool/route.h"
@@ -22,6 +24,8 @@ struct World {
   Instant started{};                                    // the process
   const StatsHistory* history = nullptr;                // null: averages begin at `started`
   const std::map<Route, TraceStore>* traces = nullptr;  // of minutes that have passed
+  std::vector<Alert> alerts{};                          // as they are to be listed
+  std::vector<PoolForecast> forecasts{};                // by pool
 };
 
 // "2026-03-01 10:04:05 UTC".

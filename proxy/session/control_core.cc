@@ -8,6 +8,7 @@
 
 #include "admin/console.h"
 #include "pool/arbiter.h"
+#include "proxy/session/alert_desk.h"
 
 namespace pgweir {
 
@@ -24,15 +25,18 @@ class ControlEngine {
         now_(now),
         started_(now),
         wall_offset_(wall_offset),
-        next_sample_(now + StatsHistory::period) {}
+        next_sample_(now + StatsHistory::period),
+        alerts_(host, now, wall_offset) {}
 
   void begin_turn(Instant now) {
     now_ = now;
+    if (alerts_.due(now)) ask_workers(Asker::alerts, AlertDesk::parts());
     if (now < next_sample_) return;
     next_sample_ = now + StatsHistory::period;
-    ask_workers({}, {.measures = true});
+    ask_workers(Asker::history, {.measures = true, .queries = true});
   }
-  Instant next_deadline() const { return next_sample_; }
+  Instant next_deadline() const { return std::min(next_sample_, alerts_.next_look()); }
+  void hook_ended() { alerts_.hook_ended(*settings_); }
   void on_mail(ControlMail mail) {
     std::visit([this](auto& letter) { receive(letter); }, mail);
   }
@@ -56,8 +60,10 @@ class ControlEngine {
   bool drained() const { return draining_ && drained_workers_ == workers_; }
 
  private:
+  enum class Asker : std::uint8_t { console, history, alerts };
   struct Question {
-    std::optional<ConsoleAsked> asked;
+    Asker asker = Asker::console;
+    std::optional<ConsoleAsked> asked;  // by the console
     bool traces = false;
     std::vector<WorkerSnapshot> snapshots;
   };
@@ -160,6 +166,7 @@ class ControlEngine {
   // ---- what is kept for advice ----
 
   void receive(TraceMinute& mail) {
+    alerts_.watch().add_trace(mail.route, mail.segment, mail.classes);
     traces_[mail.route].add(std::move(mail.segment), mail.classes);
     if (traces_.size() <= most_traced_pools) return;
     const auto quietest = std::min_element(traces_.begin(), traces_.end(), [](const auto& a, const auto& b) {
@@ -172,14 +179,13 @@ class ControlEngine {
 
   void receive(ConsoleAsked& mail) {
     const ConsolePlan plan = plan_console(mail.query);
-    if (!plan.needs_snapshots) return answer({std::move(mail), false, {}});
-    ask_workers(std::move(mail), plan.parts);
+    if (!plan.needs_snapshots) return answer({Asker::console, std::move(mail), false, {}});
+    ask_workers(Asker::console, plan.parts, std::move(mail));
   }
 
-  // Without `asked`, the snapshots are for the history.
-  void ask_workers(std::optional<ConsoleAsked> asked, const SnapshotParts& parts) {
+  void ask_workers(Asker asker, const SnapshotParts& parts, std::optional<ConsoleAsked> asked = {}) {
     const std::uint64_t ticket = ++tickets_;
-    questions_[ticket] = {std::move(asked), parts.traces, {}};
+    questions_[ticket] = {asker, std::move(asked), parts.traces, {}};
     tell_all(SnapshotAsked{ticket, parts});
   }
 
@@ -190,7 +196,15 @@ class ControlEngine {
     if (static_cast<int>(found->second.snapshots.size()) < workers_) return;
     Question question = std::move(found->second);
     questions_.erase(found);
-    if (!question.asked) return history_.sample(now_, question.snapshots);
+    switch (question.asker) {
+      case Asker::console:
+        break;
+      case Asker::history:
+        history_.sample(now_, question.snapshots);
+        return alerts_.watch().add_minutes(question.snapshots, now_);
+      case Asker::alerts:
+        return alerts_.look(question.snapshots, *settings_, now_);
+    }
     // Only what gives advice needs traces, and takes long.
     if (question.traces) return answer_in_background(std::move(question));
     answer(std::move(question));
@@ -228,7 +242,9 @@ class ControlEngine {
                       .wall_offset = wall_offset_,
                       .started = started_,
                       .history = &history_,
-                      .traces = &traces_};
+                      .traces = &traces_,
+                      .alerts = alerts_.watch().book().list(),
+                      .forecasts = alerts_.watch().forecasts()};
     ConsoleResult result = answer_console(question.asked->query, question.asked->rights, world);
     bool close = false;
     switch (result.action) {
@@ -269,6 +285,7 @@ class ControlEngine {
   StatsHistory history_;
   std::map<Route, TraceStore> traces_;
   Instant next_sample_;
+  AlertDesk alerts_;
   bool draining_ = false;
   int drained_workers_ = 0;
 };
@@ -282,6 +299,7 @@ ControlCore::~ControlCore() = default;
 void ControlCore::begin_turn(Instant now) { engine_->begin_turn(now); }
 void ControlCore::on_mail(ControlMail mail) { engine_->on_mail(std::move(mail)); }
 void ControlCore::reload() { engine_->reload(); }
+void ControlCore::hook_ended() { engine_->hook_ended(); }
 void ControlCore::drain() { engine_->drain(); }
 void ControlCore::end_turn() {}
 Instant ControlCore::next_deadline() const { return engine_->next_deadline(); }
