@@ -103,6 +103,18 @@ void AlertWatch::judge_pool(const PoolSnapshot& snapshot, Pool& pool, const Sett
   take(judge_growth(pool.forecast, name, pool.size, wanted.growth_horizon));
 }
 
+std::uint64_t AlertWatch::unreached_lately(std::span<const WorkerSnapshot> workers, Instant now) {
+  std::uint64_t count = 0;
+  for (const WorkerSnapshot& worker : workers) {
+    for (const EventCount& event : worker.events) {
+      if (event.kind == "refused" && event.reason == "server_unreachable") count += event.count;
+    }
+  }
+  unreached_.emplace_back(now, count);
+  while (unreached_.size() > 1 && now - unreached_[1].first >= lately) unreached_.pop_front();
+  return count - unreached_.front().second;
+}
+
 std::vector<AlertTransition> AlertWatch::look(std::span<const WorkerSnapshot> workers,
                                               const Settings& settings,
                                               std::span<const ConnectionBudget> budgets, Instant now) {
@@ -113,6 +125,11 @@ std::vector<AlertTransition> AlertWatch::look(std::span<const WorkerSnapshot> wo
     if (Pool* const pool = pool_named(pool_name(snapshot), now))
       judge_pool(snapshot, *pool, settings, now, findings);
   }
+  const bool known = std::any_of(findings.begin(), findings.end(), [](const AlertFinding& it) {
+    return it.key.kind == AlertKind::server_unreachable;
+  });
+  if (auto finding = judge_refusals(unreached_lately(workers, now)); finding && !known)
+    findings.push_back(std::move(*finding));
   if (auto finding = judge_client_utilisation(clients, settings.pool.max_client_conn,
                                               settings.alerts.client_utilisation))
     findings.push_back(std::move(*finding));

@@ -67,12 +67,14 @@ class AlertWatch {
 
   void judge_pool(const PoolSnapshot& snapshot, Pool& pool, const Settings& settings, Instant now,
                   std::vector<AlertFinding>& findings);
+  std::uint64_t unreached_lately(std::span<const WorkerSnapshot> workers, Instant now);
   Pool* pool_named(const std::string& name, Instant now);
   std::int64_t day_of(Instant at) const;
 
   const Duration wall_offset_;
   AlertBook book_;
-  std::map<std::string, Pool> pools_;  // "database/user"
+  std::deque<std::pair<Instant, std::uint64_t>> unreached_;  // of the last minute, sums since the start
+  std::map<std::string, Pool> pools_;                        // "database/user"
 };
 
 }  // namespace pgweir

@@ -37,8 +37,7 @@ std::optional<AlertFinding> judge_exhaustion(const QueueTrend& trend, const std:
   if (!ageing || state.waiting == 0) return {};
   AlertFinding finding{
       .key = {AlertKind::exhaustion, pool}, .severity = AlertSeverity::critical, .unit = "s"};
-  finding.reason = std::to_string(state.in_use) + " of " +
-                   count_text(static_cast<std::uint64_t>(state.size), "server", "servers") + " are in use, " +
+  finding.reason = std::to_string(state.in_use) + " of " + std::to_string(state.size) + " servers in use, " +
                    count_text(static_cast<std::uint64_t>(state.waiting), "client waits", "clients wait") +
                    " since " + moment_text(trend.full_since(), now, wall_offset) +
                    ", the oldest request for " + duration_text(state.oldest_wait);

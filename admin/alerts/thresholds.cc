@@ -68,6 +68,21 @@ std::optional<AlertFinding> judge_server(const PoolSnapshot& pool, const std::st
   return finding;
 }
 
+std::optional<AlertFinding> judge_refusals(std::uint64_t refused) {
+  if (refused == 0) return {};
+  return AlertFinding{
+      .key = {AlertKind::server_unreachable, {}},
+      .severity = AlertSeverity::critical,
+      .value = static_cast<double>(refused),
+      .limit = 0,
+      .unit = "refusals",
+      .reason = count_text(refused, "client was", "clients were") +
+                " refused in the last minute because no connection to the server could be opened.",
+      .action =
+          "The log says which server; see whether PostgreSQL runs there and is reachable from here, and "
+          "what SHOW DATABASES says of the host and port."};
+}
+
 std::optional<AlertFinding> judge_queue(const std::string& pool, std::uint64_t refused, int waiting,
                                         int max_queue) {
   if (refused == 0 || max_queue == 0) return {};

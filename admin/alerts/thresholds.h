@@ -18,6 +18,9 @@ std::optional<AlertFinding> judge_client_utilisation(int clients, int most, int 
 // `asked`: a server is wanted, or was within the last minute.
 std::optional<AlertFinding> judge_server(const PoolSnapshot& pool, const std::string& name, bool asked,
                                          Instant now);
+// `refused`: clients told in the last minute that no connection could be opened, for pools that never had
+// one: they are forgotten with their clients, so that no pool is there to be judged.
+std::optional<AlertFinding> judge_refusals(std::uint64_t refused);
 // `refused`: requests sent away in the last minute.
 std::optional<AlertFinding> judge_queue(const std::string& pool, std::uint64_t refused, int waiting,
                                         int max_queue);

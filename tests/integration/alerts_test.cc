@@ -61,7 +61,7 @@ TEST_CASE("an exhausted pool is in SHOW ALERTS and the log, and the hook is told
 
   REQUIRE(eventually([&] { return alert(pgweir, "exhaustion", "state") == "active"; }));
   CHECK(alert(pgweir, "exhaustion", "severity") == "critical");
-  CHECK(alert(pgweir, "exhaustion", "reason").find("1 of 1 server are in use, 1 client waits") == 0);
+  CHECK(alert(pgweir, "exhaustion", "reason").find("1 of 1 servers in use, 1 client waits") == 0);
   CHECK(pgweir.log_contains("began: critical exhaustion postgres/"));
   REQUIRE(eventually([&] { return count_of(read_file(told), "\"event\":\"began\"") == 1; }));
   CHECK(read_file(told).find(
@@ -118,8 +118,8 @@ TEST_CASE("a hook that cannot be run, or fails, is said in the log") {
   }
 }
 
-TEST_CASE("a server that cannot be reached is an alert, and ends when it is back") {
-  Postgres& postgres = shared_postgres();
+TEST_CASE("a server that was never there is an alert, though its pool is forgotten with each client") {
+  const Postgres& postgres = shared_postgres();
   PgweirSetup setup = small_pool(postgres, "");
   setup.any_database = "host = \"127.0.0.1\"\nport = 1\n";
   PgweirProcess pgweir(setup);
@@ -128,11 +128,22 @@ TEST_CASE("a server that cannot be reached is an alert, and ends when it is back
     return alert(pgweir, "server_unreachable", "state") == "active";
   }));
   CHECK(alert(pgweir, "server_unreachable", "severity") == "critical");
-  setup.any_database = PgweirSetup(postgres).any_database;
-  pgweir.rewrite(setup.text(pgweir.port()));
-  pgweir.console_exec("RELOAD");
+}
+
+TEST_CASE("a server that goes away is an alert of its pool, which ends when the server is back") {
+  Postgres postgres;
+  PgweirSetup setup = small_pool(postgres, "");
+  setup.pool = "server_login_retry = \"200ms\"\n";
+  PgweirProcess pgweir(setup);
+  PgConnection client = pgweir.connect();
+  client.must("select 1");
+  postgres.stop();
   CHECK(eventually([&] {
-    (void)try_login(pgweir.port(), "trust_user", "postgres");
-    return alert(pgweir, "server_unreachable", "state") == "ended";
+    PgConnection(pgweir.connect()).exec("select 1");
+    return alert(pgweir, "server_unreachable", "state") == "active";
   }));
+  CHECK(alert(pgweir, "server_unreachable", "subject").find("postgres/") == 0);
+  postgres.start();
+  CHECK(eventually([&] { return client.exec("select 1").ok(); }));
+  CHECK(eventually([&] { return alert(pgweir, "server_unreachable", "state") == "ended"; }));
 }

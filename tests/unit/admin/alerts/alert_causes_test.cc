@@ -120,7 +120,7 @@ TEST_CASE("exhaustion: a queue whose head ages tells when requests will time out
   CHECK(first == 60s);  // 60 s before the timeout of 120 s
   CHECK(found->severity == AlertSeverity::critical);
   CHECK(found->value == doctest::Approx(60));
-  CHECK(says(*found, "10 of 10 servers are in use, 5 clients wait"));
+  CHECK(says(*found, "10 of 10 servers in use, 5 clients wait"));
   CHECK(says(*found, "time out in about 60 s (query_wait_timeout is 2 min)"));
   trend.add(full(0s, 0), at(61s));
   CHECK_FALSE(judge_exhaustion(trend, "shop/alice", full(0s, 0), 60s, at(61s), Duration{}));
@@ -182,6 +182,11 @@ TEST_CASE("thresholds: a server that cannot be reached") {
   CHECK(says(*down, "could not connect: Connection refused"));
   pool.counts.sv_idle = 1;
   CHECK(judge_server(pool, "p", true, at(10s))->severity == AlertSeverity::warning);
+}
+
+TEST_CASE("thresholds: clients that were refused because there is no server") {
+  CHECK_FALSE(judge_refusals(0));
+  CHECK(says(*judge_refusals(1), "1 client was refused in the last minute"));
 }
 
 TEST_CASE("thresholds: a full queue, and more pool sizes than connections") {
