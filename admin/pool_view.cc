@@ -67,6 +67,7 @@ PoolSnapshot without_measure(const PoolSnapshot& pool) {
   copy.pin_costs = pool.pin_costs;
   copy.applications = pool.applications;
   copy.queries = pool.queries;
+  copy.pulse = pool.pulse;
   return copy;
 }
 
@@ -79,6 +80,7 @@ void add(PoolSnapshot& pool, const PoolSnapshot& other, MeasureDepth depth) {
   pool.slots += other.slots;
   add(pool.savings, other.savings);
   add(pool.pin_costs, other.pin_costs);
+  pool.pulse.add(other.pulse);
   pool.applications.insert(pool.applications.end(), other.applications.begin(), other.applications.end());
   pool.queries = merge_classes(std::move(pool.queries), other.queries, most_queries_listed);
   if (depth != MeasureDepth::none) merge(pool.measure, cut_measure(other.measure, depth));

@@ -165,6 +165,15 @@ struct AdviceSettings {
   Duration target_wait{};  // the promise that sizes are chosen for: p99 of the wait for a server
 };
 
+struct AlertSettings {
+  int pool_utilisation = 0;    // percent; 0: no alert
+  int client_utilisation = 0;  // percent
+  Duration exhaustion_horizon{}, growth_horizon{};
+  Duration hold{};
+  std::vector<std::string> command;  // the program and its arguments; none: no hook
+  Duration command_timeout{};
+};
+
 struct Settings {
   int workers = 1;
   Duration shutdown_timeout{};  // how long a drain may take; 0: for ever
@@ -176,6 +185,7 @@ struct Settings {
   LogSettings log;
   ConsoleSettings console;
   AdviceSettings advice;
+  AlertSettings alerts;
   std::map<std::string, DatabaseSettings> databases;  // by name; "*" is the fallback
   std::map<std::string, UserSettings> users;
   // Sizes that APPLY RECOMMENDATION has set, which count before those of the file. In no file: the state

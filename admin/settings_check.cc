@@ -25,6 +25,7 @@ class Checks {
     console_users("console.stats_users", settings_.console.stats_users);
     passwords();
     encryption();
+    alerts();
     return std::move(findings_);
   }
 
@@ -43,6 +44,14 @@ class Checks {
     const std::string& directory = settings_.listen.unix_socket_dir;
     if (!directory.empty() && directory.front() != '/') {
       error("listen.unix_socket_dir", "found \"" + printable(directory) + "\", allowed is an absolute path");
+    }
+  }
+
+  void alerts() {
+    const std::vector<std::string>& command = settings_.alerts.command;
+    if (!command.empty() && command.front().front() != '/') {
+      error("alerts.command",
+            "found \"" + printable(command.front()) + "\", allowed is the absolute path of a program");
     }
   }
 

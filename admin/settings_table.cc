@@ -50,6 +50,7 @@ constexpr std::array sections{
     SettingsSection{"console", "",
                     "Who may connect to the database pgweir (also named pgbouncer), the console."},
     SettingsSection{"advice", "", "What pool sizes are recommended for."},
+    SettingsSection{"alerts", "", "What pgweir warns of (SHOW ALERTS), and whom it tells."},
 };
 
 // Rows of the kinds, so that the table below reads as one.
@@ -540,6 +541,45 @@ std::vector<Setting> make_table() {
       "advice_target_wait",
       duration("advice", "target_wait", 10ms, {1us, 60s}, field<&S::advice, &AdviceSettings::target_wait>(),
                "Recommended sizes keep the wait for a server below this for 99 of 100 transactions.")));
+
+  using W = AlertSettings;
+  const auto percent = [](Bytes name, int64_t by_default, SettingAccess access, Bytes doc) {
+    Setting row = integer("alerts", name, by_default, {0, 100}, "percent", access, doc);
+    row.zero_or_none = "no such alert";
+    return row;
+  };
+  const auto alert = [&](Bytes shown, Setting row) { rows.push_back(shown_as(shown, std::move(row))); };
+  alert(
+      "alert_pool_utilisation",
+      percent("pool_utilisation", 0, field<&S::alerts, &W::pool_utilisation>(),
+              "An alert when more than this share of the servers of a pool were in use over the last minute. "
+              "A busy pool without waits is well sized, so this is for those who want room."));
+  alert("alert_client_utilisation",
+        percent("client_utilisation", 90, field<&S::alerts, &W::client_utilisation>(),
+                "An alert when more than this share of max_client_conn is connected."));
+  alert(
+      "alert_exhaustion_horizon",
+      duration("alerts", "exhaustion_horizon", 60s, {1s, 1h}, field<&S::alerts, &W::exhaustion_horizon>(),
+               "An alert when the first request of a full pool will time out within this time, going by the "
+               "pace of its queue. Without query_wait_timeout: when the oldest request has waited for it."));
+  alert(
+      "alert_growth_horizon",
+      duration("alerts", "growth_horizon", 14 * 24h, "no such alert", field<&S::alerts, &W::growth_horizon>(),
+               "An alert when the growth of demand over the days may reach the size of the pool within this "
+               "time."));
+  alert("alert_hold",
+        duration("alerts", "hold", 60s, {1s, 24h}, field<&S::alerts, &W::hold>(),
+                 "How long the cause of an alert must be gone before the alert ends, or becomes milder."));
+  Setting command =
+      texts("alerts", "command", {}, "none", field<&S::alerts, &W::command>(),
+            "A program, by its path, and its arguments: it is run when an alert begins, changes its "
+            "severity, or ends, without a shell, with what happened as a line of JSON for each on its "
+            "standard input. One runs at a time; what happens meanwhile waits for the next run.");
+  command.most = longest_path;
+  alert("alert_command", std::move(command));
+  alert("alert_command_timeout",
+        duration("alerts", "command_timeout", 10s, {100ms, 10min}, field<&S::alerts, &W::command_timeout>(),
+                 "The program is killed when it runs longer."));
   return rows;
 }
 

@@ -88,6 +88,12 @@ std::vector<ColumnInfo> recommendations_columns();
 CommandOutcome show_what_if(CommandCall& call);
 std::vector<ColumnInfo> what_if_columns();
 
+// show_alerts.cc
+CommandOutcome show_alerts(CommandCall& call);
+std::vector<ColumnInfo> alerts_columns();
+CommandOutcome show_forecast(CommandCall& call);
+std::vector<ColumnInfo> forecast_columns();
+
 // show_errors.cc
 CommandOutcome show_errors(CommandCall& call);
 std::vector<ColumnInfo> errors_columns();

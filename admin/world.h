@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "admin/alerts/alert.h"
+#include "admin/alerts/growth.h"
 #include "admin/settings.h"
 #include "admin/stats_history.h"
 #include "pool/snapshot.h"
@@ -20,6 +22,8 @@ struct World {
   Instant started{};                      // the process
   const StatsHistory* history = nullptr;  // null: averages begin at `started`
   const State* state = nullptr;           // all minutes that have passed, with their traces; may be null
+  std::vector<Alert> alerts{};            // as they are to be listed
+  std::vector<PoolForecast> forecasts{};  // by pool
 };
 
 // "2026-03-01 10:04:05 UTC".

@@ -333,10 +333,25 @@ std::vector<WindowRef> Meter::take_final(bool open_too) {
   return windows;
 }
 
-LittleCheck Meter::little(Instant now) const {
+// Of the uses that have ended, and of the others so far.
+Duration Meter::holding_time(Instant now) const {
   const std::uint64_t running =
       running_ * static_cast<std::uint64_t>((now - since_).count()) - running_since_;
-  return {held_.all(now).level_time(), holdings_.sum() + Duration(static_cast<std::int64_t>(running))};
+  return holdings_.sum() + Duration(static_cast<std::int64_t>(running));
+}
+
+LittleCheck Meter::little(Instant now) const { return {held_.all(now).level_time(), holding_time(now)}; }
+
+PoolPulse Meter::pulse(Duration target, Instant now) const {
+  PoolPulse pulse{.target = target, .served = waits_.count() + now_waits_.count(), .clients = clients_now_};
+  double late = 0;
+  for (const Histogram* const waits : {&waits_, &now_waits_})
+    late += waits->share_above(target) * static_cast<double>(waits->count());
+  pulse.late = static_cast<std::uint64_t>(late + 0.5);
+  for (const std::uint64_t count : gave_up_) pulse.gave_up += count;
+  pulse.refused = gave_up_[static_cast<std::size_t>(GaveUp::refused)];
+  pulse.held = holding_time(now);
+  return pulse;
 }
 
 // Up to how long ago the virtual demand may still change, going by the waits of late.

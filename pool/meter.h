@@ -22,6 +22,7 @@
 
 #include "pool/histogram.h"
 #include "pool/levels.h"
+#include "pool/pulse.h"
 #include "pool/time.h"
 #include "pool/trace_recorder.h"
 #include "pool/use.h"
@@ -127,6 +128,8 @@ class Meter {
 
   LittleCheck little(Instant now) const;
   PoolMeasure measure(Instant now) const;
+  // All but what it does not know: failing_since, failure and retry_at. Allocates nothing.
+  PoolPulse pulse(Duration target, Instant now) const;
 
  private:
   // The present window in the gauge, all before it next to it.
@@ -141,6 +144,7 @@ class Meter {
   void set_state(Use& use, Use::State state, Instant now);
   MinuteWindow window(Instant now) const;
   Duration idle_until(Instant now) const;
+  Duration holding_time(Instant now) const;
   Duration preview_lag() const;
 
   HostMeter* host_;

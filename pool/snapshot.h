@@ -12,6 +12,7 @@
 #include "pool/meter.h"
 #include "pool/pin_clock.h"
 #include "pool/profile.h"
+#include "pool/pulse.h"
 #include "pool/query_classes.h"
 #include "pool/session_use.h"
 #include "pool/state_kind.h"
@@ -36,6 +37,10 @@ struct SnapshotParts {
   bool applications = false;  // of the pools
   bool queries = false;       // of the pools
   bool traces = false;        // of the pools, and what their hosts showed
+  bool pulses = false;        // of the pools
+  // Leaves out what needs a look at each connection: how many are in which state beside those of the pools'
+  // queues and servers, and pins. For what is asked every second.
+  bool quick = false;
 
   void add(const SnapshotParts& other) {
     connections |= other.connections;
@@ -45,6 +50,8 @@ struct SnapshotParts {
     applications |= other.applications;
     queries |= other.queries;
     traces |= other.traces;
+    pulses |= other.pulses;
+    quick &= other.quick;
   }
   friend bool operator==(const SnapshotParts&, const SnapshotParts&) = default;
 };
@@ -99,6 +106,7 @@ struct PoolSnapshot {
   std::vector<ApplicationSnapshot> applications;
   std::vector<QueryClass> queries;  // at most most_queries_listed, and the rest
   PoolMeasure measure;
+  PoolPulse pulse;
   std::string host;    // a HostSnapshot's name
   TraceSegment trace;  // of the present minute
   std::vector<std::uint64_t> trace_classes;

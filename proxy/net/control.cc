@@ -20,7 +20,11 @@ Control::Control(const Mailboxes& mailboxes, Log& log, std::shared_ptr<const Set
       wall_offset_(wall_offset),
       mailbox_(loop_.get(), [this] { on_mail(); }),
       turn_(loop_.get(), *this),
-      settings_(std::move(settings)) {
+      settings_(std::move(settings)),
+      hook_(loop_.get(), log_, [this] {
+        turn_.open();
+        core_->hook_ended();
+      }) {
   log_timer_ = make_handle<uv_timer_t>(this, [&](uv_timer_t* h) { return uv_timer_init(loop_.get(), h); });
   drain_timer_ = make_handle<uv_timer_t>(this, [&](uv_timer_t* h) { return uv_timer_init(loop_.get(), h); });
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) watch(signal);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "proxy/net/background.h"
+#include "proxy/net/hook.h"
 #include "proxy/net/log.h"
 #include "proxy/net/mailbox.h"
 #include "proxy/net/state_file.h"
@@ -45,6 +46,7 @@ class Control final : private ControlHost, private TurnTaker {
   void post(WorkerId worker, WorkerMail mail) override;
   ControlHost::Reloaded reload(const Settings& running) override;
   void in_background(std::function<ConsoleComputed()> work) override;
+  void run_hook(HookRun run) override { hook_.run(std::move(run)); }
   void stop(bool drain) override;
   void keep(StateEntry entry) override;
   void log(LogLine line) override { log_.write(line); }
@@ -68,6 +70,7 @@ class Control final : private ControlHost, private TurnTaker {
   std::shared_ptr<const Settings> settings_;  // those of the start
   std::vector<HandlePtr<uv_signal_t>> signals_;
   HandlePtr<uv_timer_t> log_timer_, drain_timer_;
+  Hook hook_;
   std::vector<ControlMail> mail_;  // being delivered
   bool drain_wanted_ = false, draining_ = false;
   Background background_;  // posts to the mailbox: the first to go

@@ -8,6 +8,7 @@
 
 #include "admin/console.h"
 #include "pool/arbiter.h"
+#include "proxy/session/alert_desk.h"
 #include "proxy/session/history_keeper.h"
 
 namespace pgweir {
@@ -23,19 +24,27 @@ class ControlEngine {
         started_(now),
         wall_offset_(wall_offset),
         next_sample_(now + StatsHistory::period),
-        history_(host, now, wall_offset) {}
+        history_(host, now, wall_offset),
+        alerts_(host, now, wall_offset) {}
 
-  void restore(State state) { history_.restore(std::move(state)); }
+  void restore(State state) {
+    alerts_.watch().restore(state, now_);
+    history_.restore(std::move(state));
+  }
 
   void begin_turn(Instant now) {
     now_ = now;
     history_.begin_turn(now);
     if (history_.profiles_due(now)) ask_workers(Asker::history, HistoryKeeper::profile_parts);
+    if (alerts_.due(now)) ask_workers(Asker::alerts, AlertDesk::parts());
     if (now < next_sample_) return;
     next_sample_ = now + StatsHistory::period;
-    ask_workers(Asker::averages, {.measures = true});
+    ask_workers(Asker::averages, {.measures = true, .queries = true});
   }
-  Instant next_deadline() const { return std::min(next_sample_, history_.next_deadline()); }
+  Instant next_deadline() const {
+    return std::min({next_sample_, history_.next_deadline(), alerts_.next_look()});
+  }
+  void hook_ended() { alerts_.hook_ended(*settings_); }
   void finish(Instant now) { history_.finish(now); }
   void on_mail(ControlMail mail) {
     std::visit([this](auto& letter) { receive(letter); }, mail);
@@ -60,7 +69,7 @@ class ControlEngine {
   bool drained() const { return draining_ && drained_workers_ == workers_; }
 
  private:
-  enum class Asker : std::uint8_t { console, averages, history };
+  enum class Asker : std::uint8_t { console, averages, history, alerts };
   struct Question {
     Asker asker = Asker::console;
     std::optional<ConsoleAsked> asked;  // by the console
@@ -163,7 +172,10 @@ class ControlEngine {
 
   // ---- what is kept for advice ----
 
-  void receive(MinutePassed& mail) { history_.add(mail); }
+  void receive(MinutePassed& mail) {
+    alerts_.watch().add_trace(mail.route, mail.segment, mail.classes);
+    history_.add(mail);
+  }
 
   // ---- console ----
 
@@ -190,9 +202,12 @@ class ControlEngine {
       case Asker::console:
         break;
       case Asker::averages:
-        return averages_.sample(now_, question.snapshots);
+        averages_.sample(now_, question.snapshots);
+        return alerts_.watch().add_minutes(question.snapshots, now_);
       case Asker::history:
         return history_.keep_profiles(std::move(question.snapshots), *settings_, now_);
+      case Asker::alerts:
+        return alerts_.look(question.snapshots, *settings_, now_);
     }
     // Only what gives advice needs traces, and takes long.
     if (question.traces) return answer_in_background(std::move(question));
@@ -231,7 +246,9 @@ class ControlEngine {
                       .wall_offset = wall_offset_,
                       .started = started_,
                       .history = &averages_,
-                      .state = &history_.state()};
+                      .state = &history_.state(),
+                      .alerts = alerts_.watch().book().list(),
+                      .forecasts = alerts_.watch().forecasts()};
     ConsoleResult result = answer_console(question.asked->query, question.asked->rights, world);
     bool close = false;
     switch (result.action) {
@@ -272,6 +289,7 @@ class ControlEngine {
   StatsHistory averages_;
   Instant next_sample_;
   HistoryKeeper history_;
+  AlertDesk alerts_;
   bool draining_ = false;
   int drained_workers_ = 0;
 };
@@ -287,6 +305,7 @@ void ControlCore::finish(Instant now) { engine_->finish(now); }
 void ControlCore::begin_turn(Instant now) { engine_->begin_turn(now); }
 void ControlCore::on_mail(ControlMail mail) { engine_->on_mail(std::move(mail)); }
 void ControlCore::reload() { engine_->reload(); }
+void ControlCore::hook_ended() { engine_->hook_ended(); }
 void ControlCore::drain() { engine_->drain(); }
 void ControlCore::end_turn() {}
 Instant ControlCore::next_deadline() const { return engine_->next_deadline(); }

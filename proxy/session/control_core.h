@@ -26,6 +26,8 @@ class ControlCore {
   void on_mail(ControlMail mail);
   // SIGHUP: reload as the console's RELOAD does.
   void reload();
+  // The program that ControlHost::run_hook was asked for has ended.
+  void hook_ended();
   // SIGTERM: workers take no new clients, finish transactions, and say Drained.
   void drain();
   void end_turn();

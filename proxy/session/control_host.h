@@ -3,11 +3,19 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "pool/state.h"
 #include "proxy/session/host.h"
 
 namespace pgweir {
+
+// A program to run beside pgweir: one at a time.
+struct HookRun {
+  std::vector<std::string> command;  // its path and its arguments; no shell
+  std::string input;                 // for its standard input
+  Duration time_limit{};             // it is killed then, with all that it has started
+};
 
 class ControlHost {
  public:
@@ -24,6 +32,8 @@ class ControlHost {
   virtual Reloaded reload(const Settings& running) = 0;
   // Runs `work` on another thread, which may take its time; its result comes back as mail.
   virtual void in_background(std::function<ConsoleComputed()> work) = 0;
+  // Starts it, and answers by ControlCore::hook_ended when it has ended, was killed, or could not be started.
+  virtual void run_hook(HookRun run) = 0;
   // Stop the process: at once, or when all clients are gone.
   virtual void stop(bool drain) = 0;
   // To be there after a restart; any order.

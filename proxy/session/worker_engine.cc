@@ -918,7 +918,7 @@ WorkerSnapshot WorkerEngine::snapshot(const SnapshotParts& parts) const {
     result.events.push_back({"closed", it.label, "", it.doc, closed_[static_cast<std::size_t>(it.reason)]});
   std::map<const PoolEntry*, int> active;
   std::map<const PoolEntry*, std::vector<const PinClock*>> pinned;
-  connections_.for_each([&](Connection& connection) {
+  const auto look_at = [&](Connection& connection) {
     if (connection.ended_) return;
     if (connection.role() == Connection::Role::client) {
       const auto& client = static_cast<const ClientSession&>(connection);
@@ -937,7 +937,8 @@ WorkerSnapshot WorkerEngine::snapshot(const SnapshotParts& parts) const {
       if (parts.connections)
         result.servers.push_back(static_cast<const ListenerSession&>(connection).snapshot());
     }
-  });
+  };
+  if (!parts.quick) connections_.for_each(look_at);
   for (const auto& [route, pool] : pools_) {
     PoolSnapshot snapshot = pool_snapshot(*pool, parts);
     snapshot.counts.cl_active = active[pool.get()];
@@ -976,6 +977,12 @@ PoolSnapshot WorkerEngine::pool_snapshot(const PoolEntry& pool, const SnapshotPa
                       .parses_sent = totals.server_parse_count};
   if (snapshot.replication) return snapshot;
   if (parts.measures) snapshot.measure = pool.meter.measure(now_);
+  if (parts.pulses) {
+    snapshot.pulse = pool.meter.pulse(settings_->advice.target_wait, now_);
+    snapshot.pulse.failing_since = shard.policy().failing_since();
+    snapshot.pulse.retry_at = shard.policy().again();
+    if (pool.failure) snapshot.pulse.failure = pool.failure->message;
+  }
   if (parts.traces) {
     snapshot.host = pool.host;
     snapshot.trace = pool.meter.trace(live_uses(pool), now_);

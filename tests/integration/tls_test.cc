@@ -200,8 +200,8 @@ TEST_CASE("tls: the table of modes, on the side of the clients") {
         Row{"allow", "prefer", true, true}, Row{"prefer", "require", true, true},
         Row{"require", "disable", false, false}, Row{"require", "allow", true, true},
         Row{"require", "verify-full", true, true}}) {
-    CAPTURE(own);
-    CAPTURE(client);
+    const std::string modes = std::string(own) + " and " + client;
+    CAPTURE(modes);
     const PgweirProcess pgweir(encrypting(files, own));
     PgConnection connection(
         pgweir.conninfo("host=localhost sslmode=" + client + " sslrootcert=" + (files / "ca.crt")));
@@ -322,7 +322,8 @@ TEST_CASE("tls: the table of modes, on the side of the servers") {
         Row{&encrypts, "verify-ca", true, true}, Row{&encrypts, "verify-full", true, true},
         Row{&clear, "prefer", true, false}, Row{&clear, "require", false, false},
         Row{&clear, "verify-full", false, false}}) {
-    CAPTURE(mode);
+    const std::string asked = mode;
+    CAPTURE(asked);
     const PgweirProcess pgweir(to_tls(*postgres, files, mode));
     PgConnection client(pgweir.conninfo());
     CHECK(client.try_connect() == in);
@@ -352,7 +353,8 @@ TEST_CASE("tls: a server that cannot prove who it is gets nothing") {
             "verify-ca", "certificate has expired"},
         Row{good.issue({.common_name = "localhost", .names = {"IP:127.0.0.1"}, .from_days = 1, .to_days = 2}),
             "verify-ca", "certificate is not yet valid"}}) {
-    CAPTURE(words);
+    const std::string expected = words;
+    CAPTURE(expected);
     const Postgres postgres(with_tls(certificate));
     const PgweirProcess pgweir(to_tls(postgres, files, mode));
     PgConnection client(pgweir.conninfo());
@@ -378,7 +380,8 @@ TEST_CASE("tls: what a server says in clear behind its consent is not believed")
         Row{"X", "the server gave no answer to the request for encryption"},
         Row{"Snonsense!", "the server sent unencrypted"},
         Row{error.take(), "sorry, too many clients already"}}) {
-    CAPTURE(words);
+    const std::string expected = words;
+    CAPTURE(expected);
     const LyingServer server(answer);
     PgweirSetup setup = to_tls(shared_postgres(), files, "prefer");
     setup.more += "[databases.liar]\nhost = '127.0.0.1'\nport = " + std::to_string(server.port()) + "\n";

@@ -193,6 +193,13 @@ class SimProxy::Control : public ControlHost {
   }
   bool mail_waits() const { return !mail_.empty() || turn_due_ || some_mail(to_workers_); }
   Reloaded reload(const Settings&) override { return {std::move(new_settings_), {}, "other pool sizes"}; }
+  void run_hook(HookRun) override {
+    proxy_.schedule_.after(proxy_.mail_delay(), [this] {
+      core_.begin_turn(proxy_.schedule_.now());
+      core_.hook_ended();
+      core_.end_turn();
+    });
+  }
   void stop(bool) override {}
   void keep(StateEntry) override {}
   void log(LogLine line) override {

@@ -33,7 +33,7 @@ inline SettingValue another_value(const Setting& row) {
     case SettingKind::texts:
       return std::vector<std::string>{"other"};
     case SettingKind::text_list:
-      return std::vector<std::string>{"one", "two"};
+      return std::vector<std::string>{"/one", "two"};
     case SettingKind::word:
       for (const Bytes word : row.words) {
         if (SettingValue(std::string(word)) != row.default_value) return std::string(word);

@@ -215,10 +215,14 @@ TEST_CASE("show: every value that is not text is a number, and no integer has a 
   workers[0].pools[0].applications.emplace_back();
   workers[0].pools[0].queries.push_back({.id = 7, .text = "select $", .use = {}});
   workers[0].pools[0].trace = steady_trace();
+  const Settings settings = shop_settings();
   for (const Command& command : command_table()) {
     if (command.columns == nullptr) continue;
     CAPTURE(command.words);
-    const ConsoleReply reply = ask(command.words, workers);
+    World world = world_of(settings, workers);
+    world.alerts.emplace_back();
+    world.forecasts.emplace_back();
+    const ConsoleReply reply = ask(command.words, world);
     CHECK_FALSE(reply.only().rows.empty());
     for (const auto& values : reply.only().rows) {
       for (std::size_t i = 0; i < values.size(); ++i) {

@@ -136,6 +136,7 @@ class House final : public Host, public ControlHost {
   void log(LogLine) override {}
   // ControlHost
   Reloaded reload(const Settings&) override { return {}; }
+  void run_hook(HookRun) override {}
   void stop(bool) override {}
 
  private:

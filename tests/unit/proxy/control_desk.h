@@ -107,6 +107,7 @@ class ControlDesk final : public ControlHost {
     return result;
   }
   void in_background(std::function<ConsoleComputed()> work) override { control_->on_mail(work()); }
+  void run_hook(HookRun) override {}
   void stop(bool) override {}
   void keep(StateEntry entry) override {
     REQUIRE(append_record(disk, entry, wall_offset));

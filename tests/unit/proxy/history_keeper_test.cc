@@ -164,3 +164,24 @@ TEST_CASE("what is kept: settings and sums, a minute after the start and every t
   CHECK(state.profile(desk_route).measure.completions == 77);
   CHECK(state.profile(desk_route).pool_size == 20);
 }
+
+TEST_CASE("what is kept: growth is foretold from the days before the restart") {
+  ControlDesk desk(ControlDesk::settings(40), Instant(24h * 30));
+  add_pool(desk);
+  desk.pass(1min);
+  CHECK(desk.ask("SHOW FORECAST").value("pool", "shop/alice", "days") == "0");
+
+  State state(ControlDesk::wall_offset);
+  for (int day = 0; day < 25; ++day) {
+    const WindowRef minute = desk_minute(Instant(24h * (day + 3) + 9h), 5 + day * 0.5, 40);
+    state.add(PeriodEntry{desk_route, Tier::days,
+                          std::make_shared<const Period>(Period{*minute, minute, minute, false})});
+  }
+  ControlDesk next(ControlDesk::settings(40), Instant(24h * 30));
+  add_pool(next);
+  next.control().restore(std::move(state));
+  next.pass(1min);
+  const ConsoleReply forecast = next.ask("SHOW FORECAST");
+  CHECK(forecast.value("pool", "shop/alice", "days") == "24");
+  CHECK(std::stod(forecast.value("pool", "shop/alice", "per_week")) > 3);
+}
