@@ -262,8 +262,7 @@ class Adviser {
     const DesignWindow* busier = nullptr;
     const std::vector<DesignWindow> windows = design_windows(measure, input_of(facts_.profile));
     for (const DesignWindow& it : windows)
-      if (it.window.covers_virtual() && it.window.shards == 1 &&
-          (busier == nullptr || it.size > busier->size))
+      if (it.window.covers_virtual() && !it.window.estimated && (busier == nullptr || it.size > busier->size))
         busier = &it;
     const bool applies = busier != nullptr && facts_.choice.target_met && !facts_.curve.found &&
                          facts_.chosen->clients == Clients::independent && !facts_.outlier;

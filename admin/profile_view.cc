@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "admin/pool_view.h"
-#include "pool/host_meter.h"
+#include "pool/host_part.h"
 
 namespace pgweir {
 namespace {
@@ -110,6 +110,17 @@ std::vector<HostProfile> host_profiles(const World& world) {
         merge(profile.evidence.back(), host.evidence);
       }
     }
+  }
+  for (auto& [name, profile] : hosts) {
+    std::vector<const HostPart*> parts;
+    for (const WorkerSnapshot& worker : world.workers) {
+      for (const HostSnapshot& host : worker.hosts)
+        if (host.name == name && host.part) parts.push_back(&*host.part);
+    }
+    add(profile.evidence.back(), parts);
+    if (world.hosts == nullptr) continue;
+    if (const auto known = world.hosts->find(name); known != world.hosts->end())
+      merge(profile.evidence.back(), known->second);
   }
   if (world.state != nullptr) {
     for (auto& [name, profile] : hosts) {

@@ -1,6 +1,7 @@
 #pragma once
 // All that a console command may look at. Values and one settings object; lives for the call.
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct World {
   Duration wall_offset{};                 // an Instant plus this is the time since 1970
   Instant started{};                      // the process
   const StatsHistory* history = nullptr;  // null: averages begin at `started`
+  // What workers that share hosts have seen of them together, but for the present minute; may be null.
+  const std::map<std::string, SpeedEvidence>* hosts = nullptr;
   const State* state = nullptr;           // all minutes that have passed, with their traces; may be null
   std::vector<Alert> alerts{};            // as they are to be listed
   std::vector<PoolForecast> forecasts{};  // by pool

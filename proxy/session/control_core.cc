@@ -24,7 +24,7 @@ class ControlEngine {
         started_(now),
         wall_offset_(wall_offset),
         next_sample_(now + StatsHistory::period),
-        history_(host, now, wall_offset),
+        history_(workers, host, now, wall_offset),
         alerts_(host, now, wall_offset) {}
 
   void restore(State state) {
@@ -177,6 +177,8 @@ class ControlEngine {
     history_.add(mail);
   }
 
+  void receive(HostMinutePassed& mail) { history_.add(mail, now_); }
+
   // ---- console ----
 
   void receive(ConsoleAsked& mail) {
@@ -219,11 +221,13 @@ class ControlEngine {
     Question question;
     std::shared_ptr<const Settings> settings;
     StatsHistory averages;
+    std::map<std::string, SpeedEvidence> hosts;
     State state;
   };
 
   void answer_in_background(Question question) {
-    auto desk = std::make_shared<Desk>(Desk{std::move(question), settings_, averages_, history_.state()});
+    auto desk = std::make_shared<Desk>(
+        Desk{std::move(question), settings_, averages_, history_.hosts(), history_.state()});
     host_.in_background([desk = std::move(desk), now = now_, started = started_, wall = wall_offset_] {
       const ConsoleAsked& asked = *desk->question.asked;
       const World world{.settings = *desk->settings,
@@ -232,6 +236,7 @@ class ControlEngine {
                         .wall_offset = wall,
                         .started = started,
                         .history = &desk->averages,
+                        .hosts = &desk->hosts,
                         .state = &desk->state};
       ConsoleResult result = answer_console(asked.query, asked.rights, world);
       return ConsoleComputed{asked.worker, {asked.client, std::move(result.bytes), false}};

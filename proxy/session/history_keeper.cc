@@ -65,7 +65,8 @@ void HistoryKeeper::keep_profiles(std::vector<WorkerSnapshot> snapshots, const S
                     .workers = std::move(snapshots),
                     .now = now,
                     .wall_offset = state_.wall_offset(),
-                    .started = started_};
+                    .started = started_,
+                    .hosts = &hosts_.evidence()};
   for (HostProfile& host : host_profiles(world)) keep(HostEntry{std::move(host)});
   const std::vector<PoolSnapshot> pools = merge_pools(world.workers, MeasureDepth::sums);
   std::vector<PoolProfile> profiles = pool_profiles(pools, world);

@@ -209,6 +209,12 @@ struct MinutePassed {
   std::vector<WindowRef> minutes;
 };
 
+// What this worker saw of a host, where there are several workers.
+struct HostMinutePassed {
+  std::string host;
+  HostPart part;
+};
+
 // What was answered in the background.
 struct ConsoleComputed {
   WorkerId worker;
@@ -219,8 +225,9 @@ struct Drained {
   WorkerId worker;
 };
 
-using ControlMail = std::variant<SlotsWanted, SlotsReturned, SlotMoved, ClientSlotsWanted,
-                                 ClientSlotsReturned, ClientArrived, ClientsCounted, ClientLeft, ConsoleAsked,
-                                 SnapshotCut, ConsoleComputed, MinutePassed, Drained, KeysLearned>;
+using ControlMail =
+    std::variant<SlotsWanted, SlotsReturned, SlotMoved, ClientSlotsWanted, ClientSlotsReturned, ClientArrived,
+                 ClientsCounted, ClientLeft, ConsoleAsked, SnapshotCut, ConsoleComputed, MinutePassed,
+                 HostMinutePassed, Drained, KeysLearned>;
 
 }  // namespace pgweir
