@@ -517,7 +517,7 @@ class Adviser {
   bool only_incidents_ = false;
 };
 
-Advice from_minutes(const PoolProfile& profile, bool only_incidents) {
+Advice from_minutes(const PoolProfile& profile, bool only_incidents, std::optional<int> share) {
   Advice advice = recommend(with_kept_minutes(profile), input_of(profile));
   if (only_incidents) {
     advice.missing.push_back(
@@ -534,8 +534,10 @@ Advice from_minutes(const PoolProfile& profile, bool only_incidents) {
         "answer from the sums of each minute.");
   }
   if (advice.confidence == Confidence::high) advice.confidence = Confidence::medium;
-  if (profile.limit && advice.recommended && *advice.recommended > *profile.limit) {
-    advice.recommended = std::max(1, *profile.limit);
+  std::optional<int> limit = profile.limit;
+  if (share) limit = limit ? std::min(*limit, *share) : *share;
+  if (limit && advice.recommended && *advice.recommended > *limit) {
+    advice.recommended = std::max(1, *limit);
     advice.decided_by = DecidedBy::limit;
     advice.verdict = *advice.recommended > advice.current   ? Verdict::grow
                      : *advice.recommended < advice.current ? Verdict::shrink
@@ -551,7 +553,7 @@ Advice from_minutes(const PoolProfile& profile, bool only_incidents) {
 
 Advice advise(const PoolProfile& profile, const HostProfile& host, std::optional<int> share) {
   Adviser adviser(profile, host, share);
-  if (!adviser.find_design()) return from_minutes(profile, adviser.only_incidents());
+  if (!adviser.find_design()) return from_minutes(profile, adviser.only_incidents(), share);
   return adviser.advise();
 }
 

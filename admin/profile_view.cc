@@ -134,6 +134,13 @@ std::vector<HostProfile> host_profiles(const World& world) {
       profile.evidence = std::move(all);
     }
   }
+  for (auto& [name, profile] : hosts) {
+    const auto known = world.limits.find(name);
+    if (known == world.limits.end() || !known->second.last.known()) continue;
+    profile.max_connections = known->second.last.max_connections;
+    profile.reserved_connections = known->second.last.superuser_reserved + known->second.last.reserved;
+    profile.other_connections = known->second.others;
+  }
   std::vector<HostProfile> profiles;
   for (auto& [name, profile] : hosts) profiles.push_back(std::move(profile));
   return profiles;

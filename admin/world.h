@@ -9,6 +9,7 @@
 #include "admin/alerts/growth.h"
 #include "admin/settings.h"
 #include "admin/stats_history.h"
+#include "pool/host_limits.h"
 #include "pool/snapshot.h"
 #include "pool/state.h"
 #include "pool/time.h"
@@ -24,6 +25,7 @@ struct World {
   const StatsHistory* history = nullptr;  // null: averages begin at `started`
   // What workers that share hosts have seen of them together, but for the present minute; may be null.
   const std::map<std::string, SpeedEvidence>* hosts = nullptr;
+  std::map<std::string, HostLimitsKnown> limits{};  // what hosts say of their connections
   const State* state = nullptr;           // all minutes that have passed, with their traces; may be null
   std::vector<Alert> alerts{};            // as they are to be listed
   std::vector<PoolForecast> forecasts{};  // by pool

@@ -29,10 +29,11 @@ struct HostPart {
   std::uint16_t mask = 0;  // one of mask + 1 statements is listed, by chance
 };
 
-// Belongs to the worker. At most 65536 statements, 1.3 MB: of more, fewer are listed, by chance.
+// Belongs to the worker. At most 8192 statements, so that putting them together takes the control thread some
+// milliseconds a minute: of more, fewer are listed, by chance.
 class HostPartRecorder {
  public:
-  static constexpr std::size_t most_statements = std::size_t{1} << 16;
+  static constexpr std::size_t most_statements = std::size_t{1} << 13;
 
   explicit HostPartRecorder(Instant now) : level_(0, now) { begin(now); }
 

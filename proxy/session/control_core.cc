@@ -9,6 +9,7 @@
 #include "admin/console.h"
 #include "pool/arbiter.h"
 #include "proxy/session/alert_desk.h"
+#include "proxy/session/budget_desk.h"
 #include "proxy/session/history_keeper.h"
 
 namespace pgweir {
@@ -25,7 +26,8 @@ class ControlEngine {
         wall_offset_(wall_offset),
         next_sample_(now + StatsHistory::period),
         history_(workers, host, now, wall_offset),
-        alerts_(host, now, wall_offset) {}
+        alerts_(host, now, wall_offset),
+        budgets_(host) {}
 
   void restore(State state) {
     alerts_.watch().restore(state, now_);
@@ -54,6 +56,7 @@ class ControlEngine {
     ControlHost::Reloaded loaded = host_.reload(*settings_);
     if (!loaded.settings) return reload_reply(false, loaded.report);
     settings_ = std::move(loaded.settings);
+    budgets_.reloaded();
     tell_all(NewSettings{settings_, std::move(loaded.tls)});
     ArbiterOrders orders;
     arbiter_.limits_changed([this](const Route& route) { return limits_of(route); }, orders);
@@ -178,6 +181,7 @@ class ControlEngine {
   }
 
   void receive(HostMinutePassed& mail) { history_.add(mail, now_); }
+  void receive(HostLimitsSeen& mail) { budgets_.seen(mail.host, std::move(mail.limits)); }
 
   // ---- console ----
 
@@ -207,8 +211,9 @@ class ControlEngine {
         averages_.sample(now_, question.snapshots);
         return alerts_.watch().add_minutes(question.snapshots, now_);
       case Asker::history:
-        return history_.keep_profiles(std::move(question.snapshots), *settings_, now_);
+        return history_.keep_profiles(std::move(question.snapshots), *settings_, budgets_.limits(), now_);
       case Asker::alerts:
+        alerts_.set_budgets(budgets_.look(question.snapshots, *settings_, now_));
         return alerts_.look(question.snapshots, *settings_, now_);
     }
     // Only what gives advice needs traces, and takes long.
@@ -222,12 +227,13 @@ class ControlEngine {
     std::shared_ptr<const Settings> settings;
     StatsHistory averages;
     std::map<std::string, SpeedEvidence> hosts;
+    std::map<std::string, HostLimitsKnown> limits;
     State state;
   };
 
   void answer_in_background(Question question) {
-    auto desk = std::make_shared<Desk>(
-        Desk{std::move(question), settings_, averages_, history_.hosts(), history_.state()});
+    auto desk = std::make_shared<Desk>(Desk{std::move(question), settings_, averages_, history_.hosts(),
+                                            budgets_.limits(), history_.state()});
     host_.in_background([desk = std::move(desk), now = now_, started = started_, wall = wall_offset_] {
       const ConsoleAsked& asked = *desk->question.asked;
       const World world{.settings = *desk->settings,
@@ -237,6 +243,7 @@ class ControlEngine {
                         .started = started,
                         .history = &desk->averages,
                         .hosts = &desk->hosts,
+                        .limits = std::move(desk->limits),
                         .state = &desk->state};
       ConsoleResult result = answer_console(asked.query, asked.rights, world);
       return ConsoleComputed{asked.worker, {asked.client, std::move(result.bytes), false}};
@@ -295,6 +302,7 @@ class ControlEngine {
   Instant next_sample_;
   HistoryKeeper history_;
   AlertDesk alerts_;
+  BudgetDesk budgets_;
   bool draining_ = false;
   int drained_workers_ = 0;
 };

@@ -34,7 +34,8 @@ class HistoryKeeper {
   // Whether keep_profiles() is due; true once each time.
   bool profiles_due(Instant now);
   // `snapshots` with profile_parts.
-  void keep_profiles(std::vector<WorkerSnapshot> snapshots, const Settings& settings, Instant now);
+  void keep_profiles(std::vector<WorkerSnapshot> snapshots, const Settings& settings,
+                     const std::map<std::string, HostLimitsKnown>& limits, Instant now);
   void add(HostMinutePassed& mail, Instant now) { hosts_.add(mail.host, std::move(mail.part), now); }
   const std::map<std::string, SpeedEvidence>& hosts() const { return hosts_.evidence(); }
   Instant next_deadline() const { return std::min(next_run_, next_profile_); }

@@ -12,6 +12,7 @@
 
 #include "admin/command.h"
 #include "admin/settings.h"
+#include "pool/host_limits.h"
 #include "pool/ids.h"
 #include "pool/route.h"
 #include "pool/snapshot.h"
@@ -215,6 +216,12 @@ struct HostMinutePassed {
   HostPart part;
 };
 
+// What a host says of its connections.
+struct HostLimitsSeen {
+  std::string host;
+  HostLimits limits;
+};
+
 // What was answered in the background.
 struct ConsoleComputed {
   WorkerId worker;
@@ -228,6 +235,6 @@ struct Drained {
 using ControlMail =
     std::variant<SlotsWanted, SlotsReturned, SlotMoved, ClientSlotsWanted, ClientSlotsReturned, ClientArrived,
                  ClientsCounted, ClientLeft, ConsoleAsked, SnapshotCut, ConsoleComputed, MinutePassed,
-                 HostMinutePassed, Drained, KeysLearned>;
+                 HostMinutePassed, HostLimitsSeen, Drained, KeysLearned>;
 
 }  // namespace pgweir

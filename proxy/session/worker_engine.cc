@@ -645,6 +645,15 @@ void WorkerEngine::dial_host(PoolEntry& pool, DialRound round) {
   host_.dial(id, server.endpoint());
 }
 
+bool WorkerEngine::limits_due(const PoolEntry& pool) {
+  if (draining_ || pool.route.replication != 0) return false;
+  return limits_clock_.due(pool.host, pool.shard.waiting() > 0, now_);
+}
+
+void WorkerEngine::limits_seen(const PoolEntry& pool, HostLimits limits) {
+  host_.post_control(HostLimitsSeen{pool.host, std::move(limits)});
+}
+
 void WorkerEngine::role_seen(PoolEntry& pool, const Endpoint& host, ServerRole role) {
   if (pool.hosts.seen(host, role, now_)) return;
   if (pool.listens && pool.listens->connected_to(host)) pool.listens->reconnect();
@@ -987,8 +996,8 @@ PoolSnapshot WorkerEngine::pool_snapshot(const PoolEntry& pool, const SnapshotPa
     snapshot.pulse.retry_at = shard.policy().again();
     if (pool.failure) snapshot.pulse.failure = pool.failure->message;
   }
+  snapshot.host = pool.host;
   if (parts.traces) {
-    snapshot.host = pool.host;
     snapshot.trace = pool.meter.trace(live_uses(pool), now_);
     snapshot.trace_classes = pool.meter.trace_classes();
   }
