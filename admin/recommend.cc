@@ -126,6 +126,7 @@ class Adviser {
     f.waited_share = waits.share_above(Duration::zero());
     f.p99_wait = chosen_->p99_wait;
     f.gave_up = window().abandoned();
+    // The minutes may be an earlier process's.
     f.highest_in_use = highest_seen();
     if (held_seconds > 0) f.idle_in_transaction_share = seconds(window().idle_in_transaction) / held_seconds;
     measured_size_ = window().pool_size > 0 ? window().pool_size : input_.pool_size;
@@ -179,8 +180,7 @@ class Adviser {
   }
 
   int highest_seen() const {
-    if (measure_.shards == 1) return measure_.held.highest();
-    int highest = measure_.current.held.highest();
+    int highest = (measure_.shards == 1 ? measure_.held : measure_.current.held).highest();
     for (const WindowRef& minute : measure_.windows) highest = std::max(highest, minute->held.highest());
     return highest;
   }
