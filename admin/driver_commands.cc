@@ -4,7 +4,6 @@
 
 #include "admin/command_table.h"
 #include "admin/console_parameters.h"
-#include "admin/settings_show.h"
 #include "admin/show.h"
 
 namespace pgweir {
@@ -72,15 +71,6 @@ CommandOutcome select_value(CommandCall& call) {
 CommandOutcome set_parameter(CommandCall& call) {
   if (call.arguments.empty())
     return tl::unexpected(ConsoleError{sqlstate::syntax_error, "SET needs a parameter"});
-  for (const ConfigRow& row : config_rows(call.world.settings)) {
-    if (!call.arguments[0].is(row.key)) continue;
-    return tl::unexpected(ConsoleError{sqlstate::feature_not_supported,
-                                       "SET does not change \"" + row.key + "\"",
-                                       {},
-                                       row.changeable
-                                           ? "Change it in the configuration file, then say RELOAD."
-                                           : "Change it in the configuration file, then restart pgweir."});
-  }
   return {};
 }
 

@@ -336,6 +336,10 @@ void ClientLogin::authenticated() {
     return refuse(Refusal::database_unknown, "database \"" + startup_.database + "\" does not exist",
                   "pgweir has no [databases] entry for it and no \"*\".");
   }
+  if (engine_.gates().disabled.contains(startup_.database)) {
+    return refuse(Refusal::database_disabled, "database does not allow connections: " + startup_.database, {},
+                  "ENABLE on the console lets clients in again.");
+  }
   if (!wants_replication(startup_) && !parse_options(startup_.options)) {
     return refuse(Refusal::not_supported, "unsupported startup options: \"" + startup_.options + "\"",
                   "Of the switches in \"options\" only -c name=value and --name=value can be passed on.");
@@ -455,14 +459,19 @@ void ClientLogin::finish() {
   const Parameters& parameters = *client_.parameters();
   Writer message;
   for (const auto& [name, value] : parameters.values()) write_parameter_status(message, name, value);
-  const WorkerEngine::CancelKey key = engine_.issue_cancel_key(client_.id());
-  std::array<char, 4> secret{};
-  for (std::size_t i = 0; i < secret.size(); ++i) secret[i] = static_cast<char>(key.secret >> (24 - 8 * i));
-  write_backend_key_data(message, key.pid, {secret.data(), secret.size()});
+  const WorkerEngine::CancelKey key = tell_cancel_key(message);
   write_ready_for_query(message, TransactionStatus::idle);
   send(message.view());
   const std::string rest = std::move(buffer_);
   client_.logged_in(key, engine_.arena().copy(rest));
+}
+
+WorkerEngine::CancelKey ClientLogin::tell_cancel_key(Writer& message) {
+  const WorkerEngine::CancelKey key = engine_.issue_cancel_key(client_.id());
+  std::array<char, 4> secret{};
+  for (std::size_t i = 0; i < secret.size(); ++i) secret[i] = static_cast<char>(key.secret >> (24 - 8 * i));
+  write_backend_key_data(message, key.pid, {secret.data(), secret.size()});
+  return key;
 }
 
 void ClientLogin::finish_console() {
@@ -483,10 +492,11 @@ void ClientLogin::finish_console() {
   for (const ConsoleParameter& parameter : console_parameters) {
     if (parameter.reported) write_parameter_status(message, parameter.name, parameter.value);
   }
+  const WorkerEngine::CancelKey key = tell_cancel_key(message);
   write_ready_for_query(message, TransactionStatus::idle);
   send(message.view());
   const std::string rest = std::move(buffer_);
-  client_.logged_in_to_console(rights, engine_.arena().copy(rest));
+  client_.logged_in_to_console(rights, key, engine_.arena().copy(rest));
 }
 
 void ClientLogin::cancel_handled() { client_.leave("cancel request handled"); }

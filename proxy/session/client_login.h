@@ -11,6 +11,7 @@
 #include "protocol/startup.h"
 #include "proxy/session/host.h"
 #include "proxy/session/refusal.h"
+#include "proxy/session/worker_engine.h"
 
 namespace pgweir {
 
@@ -75,6 +76,7 @@ class ClientLogin {
   std::vector<Parameters::Value> asked_for() const;
   void prepare(ServerSession* server);
   void finish_console();
+  WorkerEngine::CancelKey tell_cancel_key(Writer& message);
   void finish();
   void refuse(Refusal refusal, std::string message, std::string detail = {}, std::string hint = {});
   void send(Bytes bytes);
