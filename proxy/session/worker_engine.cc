@@ -652,7 +652,10 @@ void WorkerEngine::dial_host(PoolEntry& pool, DialRound round) {
 
 bool WorkerEngine::limits_due(const PoolEntry& pool) {
   if (draining_ || pool.route.replication != 0) return false;
-  return limits_clock_.due(pool.host, pool.shard.waiting() > 0, now_);
+  const Duration later = pool.shard.waiting() > 0 ? LimitsClock::while_waiting
+                         : pool.shard.idle() == 0 ? LimitsClock::without_idle
+                                                  : Duration::zero();
+  return limits_clock_.due(pool.host, later, now_);
 }
 
 void WorkerEngine::limits_seen(const PoolEntry& pool, HostLimits limits) {
