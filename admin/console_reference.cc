@@ -17,7 +17,8 @@ as all others:
 Users in `console.admin_users` may use all commands, those in `console.stats_users` the ones that need `stats`. Both
 query protocols are spoken, with text and binary results, so drivers work with their default settings; there are no
 parameters. Commands may be written in any case, with comments, several in one query separated by `;`; the first error
-ends the query. What changes something must be the only statement of its query.
+ends the query. The process's own user enters without a password over the Unix socket as `pgweir` or
+`pgbouncer`. What changes something must be the only statement of its query.
 
 Commands that PgBouncer has answer with exactly the columns of PgBouncer 1.24 and 1.25, so its monitoring tools
 work; what PgBouncer has not is in commands of its own. Times are in UTC. A pool is named by its database, or by

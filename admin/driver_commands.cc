@@ -65,6 +65,12 @@ CommandOutcome select_value(CommandCall& call) {
     write_value(call, "version", type_oid::text, console_version);
     return {};
   }
+  // asyncpg's pool ends every use of a connection with it.
+  constexpr Bytes unlock = "pg_advisory_unlock_all";
+  if (words.size() == 3 && words[0].is(unlock) && words[1].is_symbol('(') && words[2].is_symbol(')')) {
+    write_value(call, unlock, type_oid::text, "");
+    return {};
+  }
   return tl::unexpected(no_sql());
 }
 
@@ -82,6 +88,11 @@ CommandOutcome discard(CommandCall& call) {
     return {};
   }
   return tl::unexpected(ConsoleError{sqlstate::syntax_error, "DISCARD needs ALL, PLANS, SEQUENCES or TEMP"});
+}
+
+CommandOutcome close_cursor(CommandCall& call) {
+  if (!call.arguments.empty() && call.arguments.back().is("ALL")) call.tag = "CLOSE CURSOR ALL";
+  return {};
 }
 
 CommandOutcome deallocate(CommandCall& call) {

@@ -149,6 +149,7 @@ CommandOutcome show_parameter(CommandCall& call);
 CommandOutcome select_value(CommandCall& call);
 CommandOutcome set_parameter(CommandCall& call);
 CommandOutcome discard(CommandCall& call);
+CommandOutcome close_cursor(CommandCall& call);
 CommandOutcome deallocate(CommandCall& call);
 
 }  // namespace pgweir

@@ -200,7 +200,13 @@ void ClientLogin::on_client_slot(bool granted, int in_use) {
 
 // ---- authentication ----
 
+// The machine has proved who that is: as PgBouncer, which calls this user after itself.
+bool ClientLogin::is_operator() const {
+  return console_ && client_.peer().own_user && is_console_name(startup_.user);
+}
+
 void ClientLogin::authenticate() {
+  if (is_operator()) return authenticated();
   const AuthSettings& auth = engine_.settings().auth;
   if (auth.type == AuthType::trust) return authenticated();
   const UserSettings* const user = engine_.settings().find_user(startup_.user);
@@ -479,9 +485,9 @@ void ClientLogin::finish_console() {
   const auto listed = [&](const std::vector<std::string>& users) {
     return std::find(users.begin(), users.end(), startup_.user) != users.end();
   };
-  const ConsolePrivilege rights = listed(console.admin_users)   ? ConsolePrivilege::admin
-                                  : listed(console.stats_users) ? ConsolePrivilege::stats
-                                                                : ConsolePrivilege::none;
+  const ConsolePrivilege rights = is_operator() || listed(console.admin_users) ? ConsolePrivilege::admin
+                                  : listed(console.stats_users)                ? ConsolePrivilege::stats
+                                                                               : ConsolePrivilege::none;
   if (rights == ConsolePrivilege::none) {
     return refuse(Refusal::console_denied, "user \"" + startup_.user + "\" may not use the console", {},
                   "Add the user to console.admin_users or console.stats_users.");

@@ -75,6 +75,7 @@ class ClientLogin {
   void welcome();
   std::vector<Parameters::Value> asked_for() const;
   void prepare(ServerSession* server);
+  bool is_operator() const;
   void finish_console();
   WorkerEngine::CancelKey tell_cancel_key(Writer& message);
   void finish();

@@ -274,6 +274,9 @@ TEST_CASE("console: what drivers send gets PostgreSQL's tags") {
   CHECK(tag("DISCARD ALL") == "DISCARD ALL");
   CHECK(tag("discard temporary") == "DISCARD TEMP");
   CHECK(tag("DEALLOCATE x") == "DEALLOCATE");
+  CHECK(tag("CLOSE ALL") == "CLOSE CURSOR ALL");
+  CHECK(tag("UNLISTEN *") == "UNLISTEN");
+  CHECK(tag("SELECT pg_advisory_unlock_all()") == "SELECT 1");
   CHECK(tag("DEALLOCATE ALL") == "DEALLOCATE ALL");
   CHECK(ask("DISCARD").sqlstate == "42601");
   CHECK(ask("SET").sqlstate == "42601");
