@@ -19,7 +19,9 @@ class Log final : public ControlHost {
   Reloaded reload(const Settings&) override { return {}; }
   void in_background(std::function<ConsoleComputed()>) override {}
   void run_hook(HookRun) override {}
-  void stop(bool) override {}
+  void stop() override {}
+  void start_drain(DrainMode) override {}
+  void configure(const Settings&) override {}
   void keep(StateEntry) override {}
   void log(LogLine line) override { lines.push_back(line.text); }
 };
