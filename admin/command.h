@@ -2,12 +2,14 @@
 // One row of the console's command table: all that is known about one command.
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <tl/expected.hpp>
 #include <vector>
 
 #include "admin/column.h"
 #include "admin/console_error.h"
+#include "admin/size_change.h"
 #include "admin/statement.h"
 #include "admin/world.h"
 #include "protocol/writer.h"
@@ -24,7 +26,8 @@ enum class ConsoleAction : std::uint8_t {
   shutdown,
   shutdown_wait_for_clients,
   shutdown_wait_for_servers,
-  close,  // this console connection
+  close,   // this console connection
+  resize,  // a pool, as ConsoleResult::change says, and then to answer with resize_reply()
 };
 
 // What a command reads from the workers: the pools and their counts, and one thing more.
@@ -42,9 +45,10 @@ enum class SnapshotNeeds : std::uint8_t {
 
 struct CommandCall {
   const World& world;
-  std::span<const Token> arguments;  // what stands behind the words of the command
-  Writer& out;                       // for rows
-  std::string tag;                   // of CommandComplete, which the dispatcher writes
+  std::span<const Token> arguments;    // what stands behind the words of the command
+  Writer& out;                         // for rows
+  std::string tag;                     // of CommandComplete, which the dispatcher writes
+  std::optional<SizeChange> change{};  // of ConsoleAction::resize
 };
 
 // An error must come before anything is written.

@@ -60,7 +60,8 @@ std::optional<ConsoleError> check(const Command& command, std::size_t arguments,
   return {};
 }
 
-CommandOutcome run(const Statement& statement, ConsolePrivilege rights, const World& world, Writer& out) {
+CommandOutcome run(const Statement& statement, ConsolePrivilege rights, const World& world, Writer& out,
+                   std::optional<SizeChange>* change = nullptr) {
   const auto [command, words] = find_command(statement);
   if (command == nullptr) return tl::unexpected(unknown_command(statement));
   const auto arguments = std::span(statement).subspan(words);
@@ -69,6 +70,7 @@ CommandOutcome run(const Statement& statement, ConsolePrivilege rights, const Wo
   if (command->run != nullptr) {
     if (auto outcome = command->run(call); !outcome) return outcome;
   }
+  if (change != nullptr) *change = std::move(call.change);
   write_command_complete(out, call.tag);
   return {};
 }
@@ -100,9 +102,11 @@ ConsoleResult answer_action(const Command& command, const std::vector<Statement>
     return finish(out, {sqlstate::active_sql_transaction,
                         std::string(command.words) + " must be the only statement of its query"});
   }
-  if (const auto outcome = run(statements[0], rights, world, out); !outcome)
+  std::optional<SizeChange> change;
+  if (const auto outcome = run(statements[0], rights, world, out, &change); !outcome)
     return finish(out, outcome.error());
   if (command.action == ConsoleAction::reload) return {{}, command.action};
+  if (command.action == ConsoleAction::resize) return {{}, command.action, std::move(change)};
   return finish(out, command.action);
 }
 
@@ -157,6 +161,25 @@ std::string reload_reply(bool ok, Bytes report) {
   }
   write_ready_for_query(out, TransactionStatus::idle);
   return out.take();
+}
+
+std::string resize_reply(const SizeChange& change, Bytes note) {
+  Writer out;
+  const std::string pool = "pool \"" + printable(name_of(change.route), 120) + "\"";
+  const std::string message =
+      change.from == change.to
+          ? pool + " keeps its size of " + std::to_string(change.to)
+          : pool + ": size " + std::to_string(change.from) + " -> " + std::to_string(change.to);
+  write_notice_response(out, {.message = message + ": " + change.why, .detail = note});
+  const bool set = change.kind == AdviceEntry::Kind::set;
+  write_command_complete(out, set ? "APPLY RECOMMENDATION" : "RESET RECOMMENDATION");
+  write_ready_for_query(out, TransactionStatus::idle);
+  return out.take();
+}
+
+std::string resize_reply(const ConsoleError& error) {
+  Writer out;
+  return finish(out, error).bytes;
 }
 
 }  // namespace pgweir

@@ -23,8 +23,10 @@ struct ConsolePlan {
 ConsolePlan plan_console(Bytes query);
 
 struct ConsoleResult {
-  std::string bytes;  // empty for ConsoleAction::reload, whose answer is reload_reply()
+  // Empty for ConsoleAction::reload and resize, whose answers are reload_reply() and resize_reply().
+  std::string bytes;
   ConsoleAction action = ConsoleAction::none;
+  std::optional<SizeChange> change{};
 };
 // A query may hold several statements; the first error ends it, as in PostgreSQL. A query that cannot be
 // cut into statements, or that asks for an action next to other statements, is refused as a whole. A user
@@ -33,5 +35,9 @@ ConsoleResult answer_console(Bytes query, ConsolePrivilege rights, const World& 
 
 // The whole answer to RELOAD. The first line of the report is the message, the others are its detail.
 std::string reload_reply(bool ok, Bytes report);
+
+// The whole answer to APPLY and RESET RECOMMENDATION.
+std::string resize_reply(const SizeChange& change, Bytes note);
+std::string resize_reply(const ConsoleError& error);
 
 }  // namespace pgweir

@@ -17,7 +17,7 @@ as all others:
 Users in `console.admin_users` may use all commands, those in `console.stats_users` the ones that need `stats`. The
 simple query protocol is spoken, so psql works as it is; other drivers have a mode for it, such as JDBC's
 `preferQueryMode=simple`. Commands may be written in any case, with comments, several in one query separated by `;`;
-the first error ends the query. RELOAD and SHUTDOWN must be the only statement of their query.
+the first error ends the query. APPLY, RESET RECOMMENDATION, RELOAD and SHUTDOWN must be the only statement of their query.
 
 Commands that PgBouncer has answer with exactly the columns of PgBouncer 1.24 and 1.25, so its monitoring tools
 work; what PgBouncer has not is in commands of its own. Times are in UTC. A pool is named by its database, or by

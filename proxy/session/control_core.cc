@@ -10,6 +10,7 @@
 #include "pool/arbiter.h"
 #include "proxy/session/alert_desk.h"
 #include "proxy/session/history_keeper.h"
+#include "proxy/session/size_desk.h"
 
 namespace pgweir {
 
@@ -25,16 +26,21 @@ class ControlEngine {
         wall_offset_(wall_offset),
         next_sample_(now + StatsHistory::period),
         history_(host, now, wall_offset),
+        sizes_(host, history_),
         alerts_(host, now, wall_offset) {}
 
   void restore(State state) {
     alerts_.watch().restore(state, now_);
     history_.restore(std::move(state));
+    std::string report;  // each line is logged as well
+    auto settings = sizes_.with_applied(settings_, now_, report);
+    if (settings != settings_) adopt(std::move(settings));
   }
 
   void begin_turn(Instant now) {
     now_ = now;
     history_.begin_turn(now);
+    sizes_.begin_turn(*settings_, now);
     if (history_.profiles_due(now)) ask_workers(Asker::history, HistoryKeeper::profile_parts);
     if (alerts_.due(now)) ask_workers(Asker::alerts, AlertDesk::parts());
     if (now < next_sample_) return;
@@ -42,7 +48,7 @@ class ControlEngine {
     ask_workers(Asker::averages, {.measures = true, .queries = true});
   }
   Instant next_deadline() const {
-    return std::min({next_sample_, history_.next_deadline(), alerts_.next_look()});
+    return std::min({next_sample_, history_.next_deadline(), sizes_.next_deadline(), alerts_.next_look()});
   }
   void hook_ended() { alerts_.hook_ended(*settings_); }
   void finish(Instant now) { history_.finish(now); }
@@ -53,11 +59,7 @@ class ControlEngine {
   std::string reload() {
     ControlHost::Reloaded loaded = host_.reload(*settings_);
     if (!loaded.settings) return reload_reply(false, loaded.report);
-    settings_ = std::move(loaded.settings);
-    tell_all(NewSettings{settings_, std::move(loaded.tls)});
-    ArbiterOrders orders;
-    arbiter_.limits_changed([this](const Route& route) { return limits_of(route); }, orders);
-    carry_out(orders);
+    adopt(sizes_.with_applied(std::move(loaded.settings), now_, loaded.report), std::move(loaded.tls));
     return reload_reply(true, loaded.report);
   }
 
@@ -76,6 +78,14 @@ class ControlEngine {
     bool traces = false;
     std::vector<WorkerSnapshot> snapshots;
   };
+
+  void adopt(std::shared_ptr<const Settings> settings, std::shared_ptr<const TlsContexts> tls = {}) {
+    settings_ = std::move(settings);
+    tell_all(NewSettings{settings_, std::move(tls)});
+    ArbiterOrders orders;
+    arbiter_.limits_changed([this](const Route& route) { return limits_of(route); }, orders);
+    carry_out(orders);
+  }
 
   template <class Letter>
   void tell_all(const Letter& letter) {
@@ -234,10 +244,21 @@ class ControlEngine {
                         .history = &desk->averages,
                         .state = &desk->state};
       ConsoleResult result = answer_console(asked.query, asked.rights, world);
-      return ConsoleComputed{asked.worker, {asked.client, std::move(result.bytes), false}};
+      return ConsoleComputed{
+          asked.worker, {asked.client, std::move(result.bytes), false}, std::move(result.change), asked.user};
     });
   }
-  void receive(ConsoleComputed& mail) { host_.post(mail.worker, std::move(mail.answer)); }
+  void receive(ConsoleComputed& mail) {
+    if (mail.change) mail.answer.bytes = resize(*mail.change, mail.user);
+    host_.post(mail.worker, std::move(mail.answer));
+  }
+
+  std::string resize(const SizeChange& change, const std::string& user) {
+    auto settings = sizes_.change(settings_, change, user, now_);
+    if (!settings) return resize_reply(settings.error());
+    if (*settings != settings_) adopt(*std::move(settings));
+    return resize_reply(change, SizeDesk::note_on(change, *settings_));
+  }
 
   void answer(Question question) {
     const World world{.settings = *settings_,
@@ -256,6 +277,9 @@ class ControlEngine {
         break;
       case ConsoleAction::reload:
         result.bytes = reload();
+        break;
+      case ConsoleAction::resize:
+        if (result.change) result.bytes = resize(*result.change, question.asked->user);
         break;
       case ConsoleAction::shutdown:
         host_.stop(false);
@@ -289,6 +313,7 @@ class ControlEngine {
   StatsHistory averages_;
   Instant next_sample_;
   HistoryKeeper history_;
+  SizeDesk sizes_;
   AlertDesk alerts_;
   bool draining_ = false;
   int drained_workers_ = 0;
