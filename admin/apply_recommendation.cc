@@ -1,10 +1,9 @@
 // APPLY RECOMMENDATION and RESET RECOMMENDATION: what is to be changed; the control thread does it.
 
-#include <algorithm>
+#include <utility>
 
-#include "admin/advise.h"
+#include "admin/advise_pools.h"
 #include "admin/pool_view.h"
-#include "admin/profile_view.h"
 #include "admin/show.h"
 
 namespace pgweir {
@@ -64,11 +63,7 @@ CommandOutcome apply_recommendation(CommandCall& call) {
   }
   const PoolSnapshot& pool = pools->front();
   const Route route{pool.database, pool.user};
-  const PoolProfile profile = pool_profiles(*pools, world).front();
-  const std::vector<HostProfile> hosts = host_profiles(world);
-  const auto host = std::find_if(hosts.begin(), hosts.end(),
-                                 [&](const HostProfile& it) { return it.name == profile.host; });
-  const Advice advice = advise(profile, host == hosts.end() ? HostProfile{} : *host);
+  const Advice advice = std::move(advise_pools(*pools, world).front().advice);
   if (auto error = refusal(route, advice, force)) return tl::unexpected(std::move(*error));
   call.change =
       SizeChange{AdviceEntry::Kind::set, route, advice.current, *advice.recommended, advice.in_short};

@@ -159,6 +159,35 @@ constexpr Command commands[] = {
      .run = show_recommendations,
      .columns = recommendations_columns,
      .doc = "Which size each pool should have, why, and how sure that is. Best read with \\x in psql."},
+    {.words = "SHOW RECOMMENDATION",
+     .arguments = "[pool]",
+     .privilege = stats,
+     .needs = SnapshotNeeds::profiles,
+     .tag = "SHOW",
+     .run = show_recommendation,
+     .columns = recommendation_columns,
+     .doc =
+         "The advice for one pool at length: what to do, what was measured and when, why, what is not known, "
+         "and what other sizes would do. A figure or a sentence a row."},
+    {.words = "SHOW BUDGET",
+     .privilege = stats,
+     .needs = SnapshotNeeds::profiles,
+     .tag = "SHOW",
+     .run = show_budget,
+     .columns = budget_columns,
+     .doc =
+         "How many connections each server takes, who else uses them, what pgweir's pools may open together, "
+         "and how they would best be split."},
+    {.words = "SHOW LEVELS",
+     .arguments = "[pool]",
+     .privilege = stats,
+     .needs = SnapshotNeeds::profiles,
+     .tag = "SHOW",
+     .run = show_levels,
+     .columns = levels_columns,
+     .doc =
+         "For the last hour, its busiest minute and the present one: how long so many servers were in use at "
+         "once, how many would have been had nobody waited, and how much was done at each number."},
     {.words = "SHOW WHATIF",
      .arguments = "[pool]",
      .privilege = stats,

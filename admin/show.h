@@ -46,6 +46,18 @@ std::vector<ColumnInfo> stats_totals_columns();
 CommandOutcome show_stats_averages(CommandCall& call);
 std::vector<ColumnInfo> stats_averages_columns();
 
+// show_recommendation.cc
+CommandOutcome show_recommendation(CommandCall& call);
+std::vector<ColumnInfo> recommendation_columns();
+
+// show_budget.cc
+CommandOutcome show_budget(CommandCall& call);
+std::vector<ColumnInfo> budget_columns();
+
+// show_levels.cc
+CommandOutcome show_levels(CommandCall& call);
+std::vector<ColumnInfo> levels_columns();
+
 // show_concurrency.cc
 CommandOutcome show_concurrency(CommandCall& call);
 std::vector<ColumnInfo> concurrency_columns();

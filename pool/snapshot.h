@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "pool/host_part.h"
 #include "pool/ids.h"
 #include "pool/meter.h"
 #include "pool/pin_clock.h"
@@ -116,6 +117,7 @@ struct PoolSnapshot {
 struct HostSnapshot {
   std::string name;
   SpeedEvidence evidence;
+  std::optional<HostPart> part;  // of the present minute, when other workers share the host
 };
 
 struct ClientSnapshot {

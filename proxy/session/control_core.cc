@@ -9,6 +9,7 @@
 #include "admin/console.h"
 #include "pool/arbiter.h"
 #include "proxy/session/alert_desk.h"
+#include "proxy/session/budget_desk.h"
 #include "proxy/session/history_keeper.h"
 #include "proxy/session/size_desk.h"
 
@@ -25,9 +26,10 @@ class ControlEngine {
         started_(now),
         wall_offset_(wall_offset),
         next_sample_(now + StatsHistory::period),
-        history_(host, now, wall_offset),
+        history_(workers, host, now, wall_offset),
         sizes_(host, history_),
-        alerts_(host, now, wall_offset) {}
+        alerts_(host, now, wall_offset),
+        budgets_(host) {}
 
   void restore(State state) {
     alerts_.watch().restore(state, now_);
@@ -81,6 +83,7 @@ class ControlEngine {
 
   void adopt(std::shared_ptr<const Settings> settings, std::shared_ptr<const TlsContexts> tls = {}) {
     settings_ = std::move(settings);
+    budgets_.reloaded();
     tell_all(NewSettings{settings_, std::move(tls)});
     ArbiterOrders orders;
     arbiter_.limits_changed([this](const Route& route) { return limits_of(route); }, orders);
@@ -187,6 +190,9 @@ class ControlEngine {
     history_.add(mail);
   }
 
+  void receive(HostMinutePassed& mail) { history_.add(mail, now_); }
+  void receive(HostLimitsSeen& mail) { budgets_.seen(mail.host, std::move(mail.limits)); }
+
   // ---- console ----
 
   void receive(ConsoleAsked& mail) {
@@ -215,8 +221,9 @@ class ControlEngine {
         averages_.sample(now_, question.snapshots);
         return alerts_.watch().add_minutes(question.snapshots, now_);
       case Asker::history:
-        return history_.keep_profiles(std::move(question.snapshots), *settings_, now_);
+        return history_.keep_profiles(std::move(question.snapshots), *settings_, budgets_.limits(), now_);
       case Asker::alerts:
+        alerts_.set_budgets(budgets_.look(question.snapshots, *settings_, now_));
         return alerts_.look(question.snapshots, *settings_, now_);
     }
     // Only what gives advice needs traces, and takes long.
@@ -229,11 +236,14 @@ class ControlEngine {
     Question question;
     std::shared_ptr<const Settings> settings;
     StatsHistory averages;
+    std::map<std::string, SpeedEvidence> hosts;
+    std::map<std::string, HostLimitsKnown> limits;
     State state;
   };
 
   void answer_in_background(Question question) {
-    auto desk = std::make_shared<Desk>(Desk{std::move(question), settings_, averages_, history_.state()});
+    auto desk = std::make_shared<Desk>(Desk{std::move(question), settings_, averages_, history_.hosts(),
+                                            budgets_.limits(), history_.state()});
     host_.in_background([desk = std::move(desk), now = now_, started = started_, wall = wall_offset_] {
       const ConsoleAsked& asked = *desk->question.asked;
       const World world{.settings = *desk->settings,
@@ -242,6 +252,8 @@ class ControlEngine {
                         .wall_offset = wall,
                         .started = started,
                         .history = &desk->averages,
+                        .hosts = &desk->hosts,
+                        .limits = std::move(desk->limits),
                         .state = &desk->state};
       ConsoleResult result = answer_console(asked.query, asked.rights, world);
       return ConsoleComputed{
@@ -315,6 +327,7 @@ class ControlEngine {
   HistoryKeeper history_;
   SizeDesk sizes_;
   AlertDesk alerts_;
+  BudgetDesk budgets_;
   bool draining_ = false;
   int drained_workers_ = 0;
 };

@@ -13,6 +13,7 @@
 
 #include "admin/command.h"
 #include "admin/settings.h"
+#include "pool/host_limits.h"
 #include "pool/ids.h"
 #include "pool/route.h"
 #include "pool/snapshot.h"
@@ -210,6 +211,18 @@ struct MinutePassed {
   std::vector<WindowRef> minutes;
 };
 
+// What this worker saw of a host, where there are several workers.
+struct HostMinutePassed {
+  std::string host;
+  HostPart part;
+};
+
+// What a host says of its connections.
+struct HostLimitsSeen {
+  std::string host;
+  HostLimits limits;
+};
+
 // What was answered in the background. With a change there are no bytes yet: the control thread makes the
 // change and answers.
 struct ConsoleComputed {
@@ -223,8 +236,9 @@ struct Drained {
   WorkerId worker;
 };
 
-using ControlMail = std::variant<SlotsWanted, SlotsReturned, SlotMoved, ClientSlotsWanted,
-                                 ClientSlotsReturned, ClientArrived, ClientsCounted, ClientLeft, ConsoleAsked,
-                                 SnapshotCut, ConsoleComputed, MinutePassed, Drained, KeysLearned>;
+using ControlMail =
+    std::variant<SlotsWanted, SlotsReturned, SlotMoved, ClientSlotsWanted, ClientSlotsReturned, ClientArrived,
+                 ClientsCounted, ClientLeft, ConsoleAsked, SnapshotCut, ConsoleComputed, MinutePassed,
+                 HostMinutePassed, HostLimitsSeen, Drained, KeysLearned>;
 
 }  // namespace pgweir

@@ -445,6 +445,7 @@ void WorkerEngine::configure(PoolEntry& pool, const DatabaseSettings& database) 
   const bool replication = pool.route.replication != 0;
   const int size = replication ? 1 : settings_->size_of(pool.route.database, pool.route.user);
   const auto hosts = placement(pool.route, size, workers_);
+  pool.meter.record_series(hosts.size() > 1, now_);
   using P = PoolSettings;
   using D = DatabaseSettings;
   using U = UserSettings;
@@ -510,7 +511,7 @@ ListenHub& WorkerEngine::listens_of(PoolEntry& pool) {
 
 HostMeter& WorkerEngine::host_meter(const std::string& host) {
   std::unique_ptr<HostMeter>& meter = host_meters_[host];
-  if (!meter) meter = std::make_unique<HostMeter>(now_, workers_);
+  if (!meter) meter = std::make_unique<HostMeter>(now_, workers_ > 1);
   return *meter;
 }
 
@@ -642,6 +643,15 @@ void WorkerEngine::dial_host(PoolEntry& pool, DialRound round) {
   const ConnId id = add(std::move(session));
   set_timer(server, deadline);
   host_.dial(id, server.endpoint());
+}
+
+bool WorkerEngine::limits_due(const PoolEntry& pool) {
+  if (draining_ || pool.route.replication != 0) return false;
+  return limits_clock_.due(pool.host, pool.shard.waiting() > 0, now_);
+}
+
+void WorkerEngine::limits_seen(const PoolEntry& pool, HostLimits limits) {
+  host_.post_control(HostLimitsSeen{pool.host, std::move(limits)});
 }
 
 void WorkerEngine::role_seen(PoolEntry& pool, const Endpoint& host, ServerRole role) {
@@ -794,6 +804,8 @@ void WorkerEngine::cut_minute(PoolEntry& pool, bool last) {
   std::erase_if(mail.minutes, [](const WindowRef& it) { return it->highest_needing == 0; });
   const bool empty = mail.segment.records.empty() && mail.minutes.empty();
   if (!empty && pool.route.replication == 0) host_.post_control(std::move(mail));
+  if (auto part = host_meter(pool.host).take_part(now_))
+    host_.post_control(HostMinutePassed{pool.host, std::move(*part)});
 }
 
 // ---- mail ----
@@ -948,7 +960,8 @@ WorkerSnapshot WorkerEngine::snapshot(const SnapshotParts& parts) const {
   }
   if (parts.statements) add_statements(statements_, result);
   if (parts.traces) {
-    for (const auto& [name, meter] : host_meters_) result.hosts.push_back({name, meter->evidence(now_)});
+    for (const auto& [name, meter] : host_meters_)
+      result.hosts.push_back({name, meter->evidence(now_), meter->part(now_)});
   }
   return result;
 }
@@ -976,15 +989,15 @@ PoolSnapshot WorkerEngine::pool_snapshot(const PoolEntry& pool, const SnapshotPa
                       .parses_asked = totals.client_parse_count,
                       .parses_sent = totals.server_parse_count};
   if (snapshot.replication) return snapshot;
-  if (parts.measures) snapshot.measure = pool.meter.measure(now_);
+  if (parts.measures) snapshot.measure = pool.meter.measure(now_, parts.traces);
   if (parts.pulses) {
     snapshot.pulse = pool.meter.pulse(settings_->advice.target_wait, now_);
     snapshot.pulse.failing_since = shard.policy().failing_since();
     snapshot.pulse.retry_at = shard.policy().again();
     if (pool.failure) snapshot.pulse.failure = pool.failure->message;
   }
+  snapshot.host = pool.host;
   if (parts.traces) {
-    snapshot.host = pool.host;
     snapshot.trace = pool.meter.trace(live_uses(pool), now_);
     snapshot.trace_classes = pool.meter.trace_classes();
   }

@@ -17,6 +17,7 @@
 #include "proxy/session/connection.h"
 #include "proxy/session/credentials.h"
 #include "proxy/session/host.h"
+#include "proxy/session/limits_question.h"
 #include "proxy/session/pool_entry.h"
 #include "proxy/session/refusal.h"
 
@@ -109,6 +110,9 @@ class WorkerEngine {
   void dial_failed(ServerSession& server, DialRound round, ErrorText error, bool server_said_no);
   // A host has said what it is. Connections to it that are of no use any more are closed.
   void role_seen(PoolEntry& pool, const Endpoint& host, ServerRole role);
+  // What a host says of its connections, see limits_question.h.
+  bool limits_due(const PoolEntry& pool);
+  void limits_seen(const PoolEntry& pool, HostLimits limits);
   // Who listens where; made if there is none yet.
   ListenHub& listens_of(PoolEntry& pool);
   // Sees to it that the lists of its limits are looked at in time.
@@ -188,6 +192,7 @@ class WorkerEngine {
   SharedParameters no_parameters_ = parameters_.intern(Parameters());
   // By the name of the host; they stay as long as the process.
   std::map<std::string, std::unique_ptr<HostMeter>> host_meters_;
+  LimitsClock limits_clock_;
   StatementCatalog statements_;
   StatementClasses statement_classes_;
   std::uint64_t statement_ids_ = 0;
