@@ -65,7 +65,7 @@ CommandOutcome apply_recommendation(CommandCall& call) {
   const Route route{pool.database, pool.user};
   const Advice advice = std::move(advise_pools(*pools, world).front().advice);
   if (auto error = refusal(route, advice, force)) return tl::unexpected(std::move(*error));
-  call.change =
+  call.order.change =
       SizeChange{AdviceEntry::Kind::set, route, advice.current, *advice.recommended, advice.in_short};
   return {};
 }
@@ -87,7 +87,7 @@ CommandOutcome reset_recommendation(CommandCall& call) {
         "SHOW CONFIG lists the sizes that were applied, by database/user."});
   }
   const Route& route = meant.front();
-  call.change =
+  call.order.change =
       SizeChange{AdviceEntry::Kind::reset, route, settings.size_of(route.database, route.user),
                  settings.configured_size(route.database, route.user), "the size of the file counts again"};
   return {};

@@ -114,10 +114,9 @@ std::string picture_of(const LevelRow& row, double most, int size) {
 
 void add_window(std::vector<LevelRow>& all, const PoolProfile& profile, const char* name,
                 const MinuteWindow& window, const World& world) {
-  if (window.held.total() <= Duration::zero()) return;
   const int size = window.pool_size > 0 ? window.pool_size : profile.pool_size;
   std::vector<LevelRow> rows = rows_of(window, size);
-  const auto total = static_cast<double>(window.held.total().count());
+  const auto total = static_cast<double>(std::max<std::int64_t>(window.held.total().count(), 1));
   const auto demand_total =
       static_cast<double>(std::max<std::int64_t>(window.virtual_demand.total().count(), 1));
   double most = 1e-9;

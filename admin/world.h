@@ -9,6 +9,7 @@
 #include "admin/alerts/growth.h"
 #include "admin/settings.h"
 #include "admin/stats_history.h"
+#include "pool/gates.h"
 #include "pool/host_limits.h"
 #include "pool/snapshot.h"
 #include "pool/state.h"
@@ -29,6 +30,7 @@ struct World {
   const State* state = nullptr;           // all minutes that have passed, with their traces; may be null
   std::vector<Alert> alerts{};            // as they are to be listed
   std::vector<PoolForecast> forecasts{};  // by pool
+  Gates gates{};
 };
 
 // "2026-03-01 10:04:05 UTC".

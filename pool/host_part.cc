@@ -164,9 +164,10 @@ void HostParts::add(const std::string& host, HostPart part, Instant now) {
 }
 
 void HostParts::close(Instant now) {
-  for (auto& [host, minutes] : open_) {
-    std::erase_if(minutes, [&](const auto& entry) {
-      const Minute& it = entry.second;
+  for (auto& entry : open_) {
+    const std::string& host = entry.first;
+    std::erase_if(entry.second, [&](const auto& minute) {
+      const Minute& it = minute.second;
       if (static_cast<int>(it.parts.size()) < workers_ && now - it.first < lateness) return false;
       std::vector<const HostPart*> parts;
       for (const HostPart& part : it.parts) parts.push_back(&part);

@@ -27,6 +27,7 @@ struct PeerAddress {
   int port = 0;
   std::string local_address;
   int local_port = 0;
+  bool own_user = false;  // at a Unix socket: a process of the user that pgweir runs as
 };
 
 // What is cut beside the pools and their counts.

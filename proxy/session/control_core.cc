@@ -11,6 +11,7 @@
 #include "proxy/session/alert_desk.h"
 #include "proxy/session/budget_desk.h"
 #include "proxy/session/history_keeper.h"
+#include "proxy/session/operator_desk.h"
 #include "proxy/session/size_desk.h"
 
 namespace pgweir {
@@ -29,14 +30,15 @@ class ControlEngine {
         history_(workers, host, now, wall_offset),
         sizes_(host, history_),
         alerts_(host, now, wall_offset),
-        budgets_(host) {}
+        budgets_(host),
+        operator_(workers, host) {}
 
   void restore(State state) {
     alerts_.watch().restore(state, now_);
     history_.restore(std::move(state));
     std::string report;  // each line is logged as well
     auto settings = sizes_.with_applied(settings_, now_, report);
-    if (settings != settings_) adopt(std::move(settings));
+    if (settings != settings_) use(std::move(settings), {});
   }
 
   void begin_turn(Instant now) {
@@ -61,13 +63,22 @@ class ControlEngine {
   std::string reload() {
     ControlHost::Reloaded loaded = host_.reload(*settings_);
     if (!loaded.settings) return reload_reply(false, loaded.report);
-    adopt(sizes_.with_applied(std::move(loaded.settings), now_, loaded.report), std::move(loaded.tls));
+    use(sizes_.with_applied(std::move(loaded.settings), now_, loaded.report), std::move(loaded.tls));
     return reload_reply(true, loaded.report);
   }
 
-  void drain() {
-    if (std::exchange(draining_, true)) return;
-    tell_all(Drain{});
+  void use(std::shared_ptr<const Settings> settings, std::shared_ptr<const TlsContexts> tls) {
+    settings_ = std::move(settings);
+    budgets_.reloaded();
+    tell_all(NewSettings{settings_, std::move(tls)});
+    ArbiterOrders orders;
+    arbiter_.limits_changed([this](const Route& route) { return limits_of(route); }, orders);
+    carry_out(orders);
+  }
+
+  void drain(DrainMode mode) {
+    draining_ = true;
+    tell_all(Drain{mode});
   }
 
   bool drained() const { return draining_ && drained_workers_ == workers_; }
@@ -80,15 +91,6 @@ class ControlEngine {
     bool traces = false;
     std::vector<WorkerSnapshot> snapshots;
   };
-
-  void adopt(std::shared_ptr<const Settings> settings, std::shared_ptr<const TlsContexts> tls = {}) {
-    settings_ = std::move(settings);
-    budgets_.reloaded();
-    tell_all(NewSettings{settings_, std::move(tls)});
-    ArbiterOrders orders;
-    arbiter_.limits_changed([this](const Route& route) { return limits_of(route); }, orders);
-    carry_out(orders);
-  }
 
   template <class Letter>
   void tell_all(const Letter& letter) {
@@ -239,11 +241,12 @@ class ControlEngine {
     std::map<std::string, SpeedEvidence> hosts;
     std::map<std::string, HostLimitsKnown> limits;
     State state;
+    Gates gates;
   };
 
   void answer_in_background(Question question) {
     auto desk = std::make_shared<Desk>(Desk{std::move(question), settings_, averages_, history_.hosts(),
-                                            budgets_.limits(), history_.state()});
+                                            budgets_.limits(), history_.state(), operator_.gates()});
     host_.in_background([desk = std::move(desk), now = now_, started = started_, wall = wall_offset_] {
       const ConsoleAsked& asked = *desk->question.asked;
       const World world{.settings = *desk->settings,
@@ -254,10 +257,13 @@ class ControlEngine {
                         .history = &desk->averages,
                         .hosts = &desk->hosts,
                         .limits = std::move(desk->limits),
-                        .state = &desk->state};
+                        .state = &desk->state,
+                        .gates = desk->gates};
       ConsoleResult result = answer_console(asked.query, asked.rights, world);
-      return ConsoleComputed{
-          asked.worker, {asked.client, std::move(result.bytes), false}, std::move(result.change), asked.user};
+      return ConsoleComputed{asked.worker,
+                             {asked.client, std::move(result.bytes), false},
+                             std::move(result.order.change),
+                             asked.user};
     });
   }
   void receive(ConsoleComputed& mail) {
@@ -268,7 +274,7 @@ class ControlEngine {
   std::string resize(const SizeChange& change, const std::string& user) {
     auto settings = sizes_.change(settings_, change, user, now_);
     if (!settings) return resize_reply(settings.error());
-    if (*settings != settings_) adopt(*std::move(settings));
+    if (*settings != settings_) use(*std::move(settings), {});
     return resize_reply(change, SizeDesk::note_on(change, *settings_));
   }
 
@@ -281,7 +287,8 @@ class ControlEngine {
                       .history = &averages_,
                       .state = &history_.state(),
                       .alerts = alerts_.watch().book().list(),
-                      .forecasts = alerts_.watch().forecasts()};
+                      .forecasts = alerts_.watch().forecasts(),
+                      .gates = operator_.gates()};
     ConsoleResult result = answer_console(question.asked->query, question.asked->rights, world);
     bool close = false;
     switch (result.action) {
@@ -291,15 +298,31 @@ class ControlEngine {
         result.bytes = reload();
         break;
       case ConsoleAction::resize:
-        if (result.change) result.bytes = resize(*result.change, question.asked->user);
+        if (result.order.change) result.bytes = resize(*result.order.change, question.asked->user);
         break;
       case ConsoleAction::shutdown:
-        host_.stop(false);
+        host_.stop();
         break;
       case ConsoleAction::shutdown_wait_for_clients:
-      case ConsoleAction::shutdown_wait_for_servers:
-        host_.stop(true);
+        host_.start_drain(DrainMode::clients);
         break;
+      case ConsoleAction::shutdown_wait_for_servers:
+        host_.start_drain(DrainMode::servers);
+        break;
+      case ConsoleAction::set:
+        host_.configure(*result.order.settings);
+        use(std::move(result.order.settings), {});
+        break;
+      case ConsoleAction::pause:
+      case ConsoleAction::resume:
+      case ConsoleAction::suspend:
+      case ConsoleAction::disable:
+      case ConsoleAction::enable:
+      case ConsoleAction::reconnect:
+      case ConsoleAction::kill:
+      case ConsoleAction::kill_client:
+      case ConsoleAction::wait_close:
+        return operator_.order(*question.asked, std::move(result));
       case ConsoleAction::close:
         close = true;
         break;
@@ -307,6 +330,9 @@ class ControlEngine {
     host_.post(question.asked->worker,
                ConsoleAnswered{question.asked->client, std::move(result.bytes), close});
   }
+
+  void receive(OrderDone& mail) { operator_.done(mail); }
+  void receive(ConsoleGaveUp& mail) { operator_.gave_up(mail); }
 
   void receive(Drained&) { ++drained_workers_; }
 
@@ -328,6 +354,7 @@ class ControlEngine {
   SizeDesk sizes_;
   AlertDesk alerts_;
   BudgetDesk budgets_;
+  OperatorDesk operator_;
   bool draining_ = false;
   int drained_workers_ = 0;
 };
@@ -344,7 +371,7 @@ void ControlCore::begin_turn(Instant now) { engine_->begin_turn(now); }
 void ControlCore::on_mail(ControlMail mail) { engine_->on_mail(std::move(mail)); }
 void ControlCore::reload() { engine_->reload(); }
 void ControlCore::hook_ended() { engine_->hook_ended(); }
-void ControlCore::drain() { engine_->drain(); }
+void ControlCore::drain(DrainMode mode) { engine_->drain(mode); }
 void ControlCore::end_turn() {}
 Instant ControlCore::next_deadline() const { return engine_->next_deadline(); }
 bool ControlCore::drained() const { return engine_->drained(); }

@@ -22,15 +22,17 @@ class LimitsClock {
  public:
   static constexpr Duration period = std::chrono::minutes(1);
 
-  // A pool that always has waiting clients lets one wait for the answer so much later.
-  static constexpr Duration patience = std::chrono::minutes(5);
+  // So much later also when no other server of the pool is idle, and a client that comes meanwhile may have
+  // one opened; and when clients are waiting.
+  static constexpr Duration without_idle = std::chrono::minutes(1);
+  static constexpr Duration while_waiting = std::chrono::minutes(5);
   // After the first transaction: the pools are being filled then.
   static constexpr Duration settling = std::chrono::seconds(1);
 
   // True once in a period for each host.
-  bool due(const std::string& host, bool clients_wait, Instant now) {
+  bool due(const std::string& host, Duration later, Instant now) {
     const auto [it, fresh] = next_.try_emplace(host, now + settling);
-    if (now < it->second + (clients_wait ? patience : Duration::zero())) return false;
+    if (now < it->second + later) return false;
     it->second = now + period;
     return true;
   }

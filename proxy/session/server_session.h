@@ -46,6 +46,8 @@ class ServerSession final : public ServerConnection {
   void on_key(const Digest& salted_password) override;
 
   int target_version() const { return target_version_; }
+  // See Gates::age.
+  std::uint64_t age() const { return age_; }
   const Endpoint& endpoint() const { return endpoint_; }
   // Where a cancel finds the same server: a name may have several addresses.
   Endpoint cancel_endpoint() const;
@@ -147,6 +149,8 @@ class ServerSession final : public ServerConnection {
   // The request that a cancel was meant for is still running.
   bool still_running(std::uint64_t request) const { return running() && request == request_; }
 
+  // It is to be closed when it is free, or on its way out.
+  bool close_needed() const;
   AdoptServer pack(Transport transport) const;
   ServerSnapshot snapshot() const;
   // With a client that keeps it.
@@ -210,6 +214,7 @@ class ServerSession final : public ServerConnection {
 
   WorkerEngine& engine_;
   const int target_version_;
+  const std::uint64_t age_;
   const Endpoint endpoint_;
   std::optional<DialRound> round_;  // until it has logged in
   ServerState state_ = ServerState::login;

@@ -124,7 +124,7 @@ TEST_CASE("host parts: of more statements than are listed some stand for the oth
   const SpeedEvidence seen = evidence_of(2, runs);
   CHECK(static_cast<double>(completions(seen)) == doctest::Approx(300'000).epsilon(0.05));
   // Which of them met at the other worker is beyond the grid; for how long they executed is not.
-  for (const std::uint64_t id : {1, 2})
+  for (const std::uint64_t id : {1u, 2u})
     CHECK(exposure_at(seen, id, 1) + exposure_at(seen, id, 2) == doctest::Approx(15).epsilon(0.08));
 }
 

@@ -129,13 +129,14 @@ TEST_CASE("budgets: what a server answers is not trusted") {
   CHECK_FALSE(read_limits("xx"));
 }
 
-TEST_CASE("budgets: each host is asked once a minute, later while clients wait") {
+TEST_CASE("budgets: each host is asked once a minute, later when that might be felt") {
   LimitsClock clock;
-  CHECK_FALSE(clock.due("a", false, Instant(1h)));
-  CHECK(clock.due("a", false, Instant(1h + 1s)));
-  CHECK_FALSE(clock.due("a", false, Instant(1h + 60s)));
-  CHECK_FALSE(clock.due("a", true, Instant(1h + 5min)));
-  CHECK(clock.due("a", true, Instant(1h + 6min + 1s)));
-  CHECK_FALSE(clock.due("b", false, Instant(1h)));
-  CHECK(clock.due("b", false, Instant(2h)));
+  const Duration at_once{}, waiting = LimitsClock::while_waiting;
+  CHECK_FALSE(clock.due("a", at_once, Instant(1h)));
+  CHECK(clock.due("a", at_once, Instant(1h + 1s)));
+  CHECK_FALSE(clock.due("a", at_once, Instant(1h + 60s)));
+  CHECK_FALSE(clock.due("a", waiting, Instant(1h + 5min)));
+  CHECK(clock.due("a", waiting, Instant(1h + 6min + 1s)));
+  CHECK_FALSE(clock.due("b", at_once, Instant(1h)));
+  CHECK(clock.due("b", at_once, Instant(2h)));
 }
