@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <tl/expected.hpp>
@@ -10,6 +11,7 @@
 
 #include "admin/column.h"
 #include "admin/console_error.h"
+#include "admin/size_change.h"
 #include "admin/statement.h"
 #include "admin/world.h"
 #include "protocol/writer.h"
@@ -36,8 +38,9 @@ enum class ConsoleAction : std::uint8_t {
   kill,
   kill_client,
   wait_close,
-  set,    // a setting
-  close,  // this console connection
+  set,     // a setting
+  close,   // this console connection
+  resize,  // a pool, as the order says, and then to answer with resize_reply()
 };
 
 // What an action is about.
@@ -45,6 +48,7 @@ struct ConsoleOrder {
   std::string database{};  // empty: all
   std::uint64_t client = 0;
   std::shared_ptr<const Settings> settings{};  // those that count from now on
+  std::optional<SizeChange> change{};          // of a pool
 };
 
 // What a command reads from the workers: the pools and their counts, and one thing more.

@@ -255,6 +255,14 @@ constexpr Command commands[] = {
      .doc =
          "What the recorded traffic would have met with other sizes of the pool; empty while too little is "
          "recorded."},
+    {.words = "SHOW ADVICE_HISTORY",
+     .privilege = stats,
+     .tag = "SHOW",
+     .run = show_advice_history,
+     .columns = advice_history_columns,
+     .doc =
+         "Which sizes were changed by advice, why, and what followed: 16 minutes after a change the minutes "
+         "behind it are compared with those before it. Newest first. Best read with \\x in psql."},
     {.words = "SHOW QUERIES",
      .arguments = "[pool]",
      .privilege = stats,
@@ -317,6 +325,26 @@ constexpr Command commands[] = {
      .run = show_savings,
      .columns = savings_columns,
      .doc = "What pgweir has answered in place of the servers of each pool, since the start."},
+    {.words = "APPLY RECOMMENDATION",
+     .alias = "APPLY ADVICE",
+     .arguments = "pool [FORCE]",
+     .privilege = admin,
+     .needs = SnapshotNeeds::profiles,
+     .action = ConsoleAction::resize,
+     .tag = "APPLY RECOMMENDATION",
+     .run = apply_recommendation,
+     .doc =
+         "Gives the pool the size that SHOW RECOMMENDATIONS advises, at once, also over a restart if there "
+         "is a state_file. Refused while there is no advice, and without FORCE when its confidence is low. "
+         "A RELOAD that finds another pool_size in the file ends it."},
+    {.words = "RESET RECOMMENDATION",
+     .alias = "RESET ADVICE",
+     .arguments = "pool",
+     .privilege = admin,
+     .action = ConsoleAction::resize,
+     .tag = "RESET RECOMMENDATION",
+     .run = reset_recommendation,
+     .doc = "Gives the pool the size of the file again."},
     {.words = "RELOAD",
      .privilege = admin,
      .action = ConsoleAction::reload,

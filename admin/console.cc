@@ -104,6 +104,7 @@ ConsoleResult answer_action(const Command& command, const std::vector<Statement>
   auto order = run(statements[0], rights, world, out);
   if (!order) return finish(out, order.error());
   if (command.action == ConsoleAction::reload) return {{}, command.action};
+  if (command.action == ConsoleAction::resize) return {{}, command.action, std::move(*order)};
   ConsoleResult result = finish(out, command.action);
   result.order = std::move(*order);
   return result;
@@ -165,6 +166,25 @@ std::string reload_reply(bool ok, Bytes report) {
   }
   write_ready_for_query(out, TransactionStatus::idle);
   return out.take();
+}
+
+std::string resize_reply(const SizeChange& change, Bytes note) {
+  Writer out;
+  const std::string pool = "pool \"" + printable(name_of(change.route), 120) + "\"";
+  const std::string message =
+      change.from == change.to
+          ? pool + " keeps its size of " + std::to_string(change.to)
+          : pool + ": size " + std::to_string(change.from) + " -> " + std::to_string(change.to);
+  write_notice_response(out, {.message = message + ": " + change.why, .detail = note});
+  const bool set = change.kind == AdviceEntry::Kind::set;
+  write_command_complete(out, set ? "APPLY RECOMMENDATION" : "RESET RECOMMENDATION");
+  write_ready_for_query(out, TransactionStatus::idle);
+  return out.take();
+}
+
+std::string resize_reply(const ConsoleError& error) {
+  Writer out;
+  return finish(out, error).bytes;
 }
 
 }  // namespace pgweir

@@ -23,7 +23,8 @@ struct ConsolePlan {
 ConsolePlan plan_console(Bytes query);
 
 struct ConsoleResult {
-  std::string bytes;  // empty for ConsoleAction::reload, whose answer is reload_reply()
+  // Empty for ConsoleAction::reload and resize, whose answers are reload_reply() and resize_reply().
+  std::string bytes;
   ConsoleAction action = ConsoleAction::none;
   ConsoleOrder order{};
 };
@@ -37,5 +38,9 @@ std::string action_failed(const ConsoleError& error);
 
 // The whole answer to RELOAD. The first line of the report is the message, the others are its detail.
 std::string reload_reply(bool ok, Bytes report);
+
+// The whole answer to APPLY and RESET RECOMMENDATION.
+std::string resize_reply(const SizeChange& change, Bytes note);
+std::string resize_reply(const ConsoleError& error);
 
 }  // namespace pgweir

@@ -42,6 +42,10 @@ std::vector<ConfigRow> config_rows(const Settings& settings) {
     rows.push_back({std::string(row.show_name()), as_pgbouncer(row.get(settings), row.kind),
                     as_pgbouncer(row.default_value, row.kind), row.effect == TakesEffect::reload});
   }
+  for (const auto& [route, size] : settings.applied_sizes) {
+    rows.push_back({"applied pool_size of " + route.database + "/" + route.user, std::to_string(size),
+                    std::to_string(settings.configured_size(route.database, route.user)), true});
+  }
   std::sort(rows.begin(), rows.end(), [](const ConfigRow& a, const ConfigRow& b) { return a.key < b.key; });
   return rows;
 }

@@ -16,7 +16,8 @@ struct ConfigRow {
   bool changeable = false;  // by a reload
 };
 
-// Sorted by key. Databases and users, and with them all secrets, are not among them.
+// Sorted by key. Databases and users, and with them all secrets, are not among them; the sizes are that APPLY
+// RECOMMENDATION has set, with those of the file as their defaults.
 std::vector<ConfigRow> config_rows(const Settings& settings);
 
 }  // namespace pgweir

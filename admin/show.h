@@ -119,6 +119,14 @@ std::vector<ColumnInfo> recommendations_columns();
 CommandOutcome show_what_if(CommandCall& call);
 std::vector<ColumnInfo> what_if_columns();
 
+// apply_recommendation.cc
+CommandOutcome apply_recommendation(CommandCall& call);
+CommandOutcome reset_recommendation(CommandCall& call);
+
+// show_advice_history.cc
+CommandOutcome show_advice_history(CommandCall& call);
+std::vector<ColumnInfo> advice_history_columns();
+
 // show_alerts.cc
 CommandOutcome show_alerts(CommandCall& call);
 std::vector<ColumnInfo> alerts_columns();

@@ -1,7 +1,11 @@
 // SHOW DATABASES.
 
+#include <algorithm>
+#include <map>
+
 #include "admin/console_parameters.h"
 #include "admin/console_view.h"
+#include "admin/pool_view.h"
 #include "admin/setting.h"
 #include "admin/show.h"
 
@@ -43,7 +47,9 @@ constexpr std::array databases_table{
         "The user that logs in to PostgreSQL; NULL: the client's."),
     column<DatabaseRow>(
         "pool_size", int4, [](const DatabaseRow& it) { return it.pool_size; },
-        "Servers that a pool of this database may have."),
+        "Servers that a pool of this database may have; once APPLY RECOMMENDATION has set the size of one, "
+        "the "
+        "largest size of them. SHOW CONFIG lists what was applied."),
     column<DatabaseRow>(
         "min_pool_size", int4, [](const DatabaseRow& it) { return it.min_pool_size; },
         "Servers that a pool keeps open."),
@@ -119,14 +125,28 @@ DatabaseRow row_of(const std::string& name, const Settings& settings) {
   return row;
 }
 
+// Databases with a pool whose size was applied: the largest size of all their pools.
+std::map<std::string, int> applied_sizes(const World& world) {
+  std::map<std::string, int> sizes;
+  for (const auto& [route, size] : world.settings.applied_sizes)
+    sizes[route.database] = std::max(sizes[route.database], size);
+  for (const PoolSnapshot& pool : merge_pools(world.workers, MeasureDepth::none)) {
+    if (const auto its = sizes.find(pool.database); its != sizes.end())
+      its->second = std::max(its->second, pool.pool_size);
+  }
+  return sizes;
+}
+
 }  // namespace
 
 CommandOutcome show_databases(CommandCall& call) {
   const Settings& settings = call.world.settings;
+  const std::map<std::string, int> applied = applied_sizes(call.world);
   std::vector<DatabaseRow> rows;
   for (const auto& [name, counts] : listed_databases(call.world)) {
     rows.push_back(name == console_database ? console_row(settings) : row_of(name, settings));
     rows.back().counts = counts;
+    if (const auto its = applied.find(name); its != applied.end()) rows.back().pool_size = its->second;
     rows.back().paused = call.world.gates.paused.contains(name);
     rows.back().disabled = call.world.gates.disabled.contains(name);
   }

@@ -109,7 +109,18 @@ void State::put(const HostEntry& entry) {
 
 void State::put(const AdviceEntry& entry) {
   advice_.push_back(entry);
-  if (advice_.size() > most_advice) advice_.pop_front();
+  if (advice_.size() <= most_advice) return;
+  const auto changes = [](const AdviceEntry& it) {
+    return it.kind == AdviceEntry::Kind::set || it.kind == AdviceEntry::Kind::reset;
+  };
+  const auto counts = [&](std::deque<AdviceEntry>::iterator it) {
+    return it->kind == AdviceEntry::Kind::set &&
+           std::none_of(std::next(it), advice_.end(),
+                        [&](const AdviceEntry& later) { return changes(later) && later.route == it->route; });
+  };
+  auto oldest = advice_.begin();
+  while (oldest != advice_.end() && counts(oldest)) ++oldest;
+  advice_.erase(oldest == advice_.end() ? advice_.begin() : oldest);
 }
 
 std::vector<StateEntry> State::close(Instant now) {

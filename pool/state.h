@@ -47,14 +47,17 @@ struct ProfileEntry {
 struct HostEntry {
   HostProfile host;
 };
-// What was advised, what was set, and what followed.
+// What was advised, what was set or given back to the file, and what followed.
 struct AdviceEntry {
-  enum class Kind : std::uint8_t { advised, set, followed };
+  enum class Kind : std::uint8_t { advised, set, followed, reset };
+  enum class Effect : std::uint8_t { none, better, same, worse, unclear };
   Route route;
   Instant at{};
   Kind kind = Kind::advised;
-  int from = 0, to = 0;  // sizes
-  std::string text;      // in words
+  int from = 0, to = 0;          // sizes
+  std::string text;              // in words
+  int configured = 0;            // what the file said then
+  Effect effect = Effect::none;  // of what followed
 };
 
 using StateEntry =
@@ -93,7 +96,8 @@ class State {
   const std::map<Route, Pool>& pools() const { return pools_; }
   const std::map<std::string, HostProfile>& hosts() const { return hosts_; }
   const RunTimes& runs() const { return runs_; }
-  const std::deque<AdviceEntry>& advice() const { return advice_; }  // oldest first
+  // Oldest first. What set the present size of a pool stays.
+  const std::deque<AdviceEntry>& advice() const { return advice_; }
   // The profile of one pool with all that is known of it; what no entry said is left empty.
   PoolProfile profile(const Route& route) const;
   // visit(StateEntry) for all that is kept, so that adding it to another State gives the same.

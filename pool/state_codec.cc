@@ -172,6 +172,8 @@ Record write(ByteWriter& out, const AdviceEntry& entry, const WallClock& clock) 
   out.number(static_cast<std::uint64_t>(std::max(entry.from, 0)));
   out.number(static_cast<std::uint64_t>(std::max(entry.to, 0)));
   out.text(entry.text);
+  out.number(static_cast<std::uint64_t>(std::max(entry.configured, 0)));
+  out.byte(static_cast<std::uint8_t>(entry.effect));
   return Record::advice;
 }
 
@@ -180,11 +182,15 @@ AdviceEntry read_advice(ByteReader& in, const WallClock& clock) {
   entry.route = read_route(in);
   entry.at = clock.read(in);
   const std::uint8_t kind = in.byte();
-  if (kind > static_cast<std::uint8_t>(AdviceEntry::Kind::followed)) in.fail();
+  if (kind > static_cast<std::uint8_t>(AdviceEntry::Kind::reset)) in.fail();
   if (in.ok()) entry.kind = static_cast<AdviceEntry::Kind>(kind);
   entry.from = in.small(most_size);
   entry.to = in.small(most_size);
   entry.text = in.text(longest_text);
+  entry.configured = in.small(most_size);
+  const std::uint8_t effect = in.byte();
+  if (effect > static_cast<std::uint8_t>(AdviceEntry::Effect::unclear)) in.fail();
+  if (in.ok()) entry.effect = static_cast<AdviceEntry::Effect>(effect);
   return entry;
 }
 

@@ -12,6 +12,7 @@
 #include "proxy/session/budget_desk.h"
 #include "proxy/session/history_keeper.h"
 #include "proxy/session/operator_desk.h"
+#include "proxy/session/size_desk.h"
 
 namespace pgweir {
 
@@ -27,6 +28,7 @@ class ControlEngine {
         wall_offset_(wall_offset),
         next_sample_(now + StatsHistory::period),
         history_(workers, host, now, wall_offset),
+        sizes_(host, history_),
         alerts_(host, now, wall_offset),
         budgets_(host),
         operator_(workers, host) {}
@@ -34,11 +36,15 @@ class ControlEngine {
   void restore(State state) {
     alerts_.watch().restore(state, now_);
     history_.restore(std::move(state));
+    std::string report;  // each line is logged as well
+    auto settings = sizes_.with_applied(settings_, now_, report);
+    if (settings != settings_) use(std::move(settings), {});
   }
 
   void begin_turn(Instant now) {
     now_ = now;
     history_.begin_turn(now);
+    sizes_.begin_turn(*settings_, now);
     if (history_.profiles_due(now)) ask_workers(Asker::history, HistoryKeeper::profile_parts);
     if (alerts_.due(now)) ask_workers(Asker::alerts, AlertDesk::parts());
     if (now < next_sample_) return;
@@ -46,7 +52,7 @@ class ControlEngine {
     ask_workers(Asker::averages, {.measures = true, .queries = true});
   }
   Instant next_deadline() const {
-    return std::min({next_sample_, history_.next_deadline(), alerts_.next_look()});
+    return std::min({next_sample_, history_.next_deadline(), sizes_.next_deadline(), alerts_.next_look()});
   }
   void hook_ended() { alerts_.hook_ended(*settings_); }
   void finish(Instant now) { history_.finish(now); }
@@ -57,13 +63,13 @@ class ControlEngine {
   std::string reload() {
     ControlHost::Reloaded loaded = host_.reload(*settings_);
     if (!loaded.settings) return reload_reply(false, loaded.report);
-    budgets_.reloaded();
-    use(std::move(loaded.settings), std::move(loaded.tls));
+    use(sizes_.with_applied(std::move(loaded.settings), now_, loaded.report), std::move(loaded.tls));
     return reload_reply(true, loaded.report);
   }
 
   void use(std::shared_ptr<const Settings> settings, std::shared_ptr<const TlsContexts> tls) {
     settings_ = std::move(settings);
+    budgets_.reloaded();
     tell_all(NewSettings{settings_, std::move(tls)});
     ArbiterOrders orders;
     arbiter_.limits_changed([this](const Route& route) { return limits_of(route); }, orders);
@@ -254,10 +260,23 @@ class ControlEngine {
                         .state = &desk->state,
                         .gates = desk->gates};
       ConsoleResult result = answer_console(asked.query, asked.rights, world);
-      return ConsoleComputed{asked.worker, {asked.client, std::move(result.bytes), false}};
+      return ConsoleComputed{asked.worker,
+                             {asked.client, std::move(result.bytes), false},
+                             std::move(result.order.change),
+                             asked.user};
     });
   }
-  void receive(ConsoleComputed& mail) { host_.post(mail.worker, std::move(mail.answer)); }
+  void receive(ConsoleComputed& mail) {
+    if (mail.change) mail.answer.bytes = resize(*mail.change, mail.user);
+    host_.post(mail.worker, std::move(mail.answer));
+  }
+
+  std::string resize(const SizeChange& change, const std::string& user) {
+    auto settings = sizes_.change(settings_, change, user, now_);
+    if (!settings) return resize_reply(settings.error());
+    if (*settings != settings_) use(*std::move(settings), {});
+    return resize_reply(change, SizeDesk::note_on(change, *settings_));
+  }
 
   void answer(Question question) {
     const World world{.settings = *settings_,
@@ -277,6 +296,9 @@ class ControlEngine {
         break;
       case ConsoleAction::reload:
         result.bytes = reload();
+        break;
+      case ConsoleAction::resize:
+        if (result.order.change) result.bytes = resize(*result.order.change, question.asked->user);
         break;
       case ConsoleAction::shutdown:
         host_.stop();
@@ -329,6 +351,7 @@ class ControlEngine {
   StatsHistory averages_;
   Instant next_sample_;
   HistoryKeeper history_;
+  SizeDesk sizes_;
   AlertDesk alerts_;
   BudgetDesk budgets_;
   OperatorDesk operator_;

@@ -7,6 +7,7 @@
 // traces that are kept of it. Every ten minutes, by keep_profiles(): settings, sums and hosts.
 
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "admin/settings.h"
@@ -30,6 +31,7 @@ class HistoryKeeper {
   // What an earlier process kept; before anything else.
   void restore(State state);
   void add(MinutePassed& mail);
+  void add(AdviceEntry entry) { keep(std::move(entry)); }
   void begin_turn(Instant now);
   // Whether keep_profiles() is due; true once each time.
   bool profiles_due(Instant now);

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -267,10 +268,13 @@ struct HostLimitsSeen {
   HostLimits limits;
 };
 
-// What was answered in the background.
+// What was answered in the background. With a change there are no bytes yet: the control thread makes the
+// change and answers.
 struct ConsoleComputed {
   WorkerId worker;
   ConsoleAnswered answer;
+  std::optional<SizeChange> change{};
+  std::string user{};  // who asked for it
 };
 
 struct Drained {

@@ -216,10 +216,13 @@ TEST_CASE("show: every value that is not text is a number, and no integer has a 
   workers[0].pools[0].queries.push_back({.id = 7, .text = "select $", .use = {}});
   workers[0].pools[0].trace = steady_trace();
   const Settings settings = shop_settings();
+  State state(test_wall_offset);
+  state.add(AdviceEntry{{"shop", "alice"}, Instant(), AdviceEntry::Kind::set, 20, 12, "smaller", 20});
   for (const Command& command : command_table()) {
     if (command.columns == nullptr) continue;
     CAPTURE(command.words);
     World world = world_of(settings, workers);
+    world.state = &state;
     world.alerts.emplace_back();
     world.forecasts.emplace_back();
     const ConsoleReply reply = ask(command.words, world);

@@ -123,7 +123,8 @@ std::vector<StateEntry> entries() {
           TraceEntry{shop, trace(), {0, 17}},
           ProfileEntry{shop, std::make_shared<const PoolProfile>(profile)},
           HostEntry{host},
-          AdviceEntry{shop, Instant(1h), AdviceEntry::Kind::set, 20, 12, "smaller"}};
+          AdviceEntry{shop, Instant(1h), AdviceEntry::Kind::set, 20, 12, "smaller", 25,
+                      AdviceEntry::Effect::better}};
 }
 
 std::string file_of(const std::vector<StateEntry>& all) {
@@ -257,6 +258,8 @@ TEST_CASE("state: every kind of entry comes back as it was, also on another time
   CHECK(levels[1].completions == 100);
   CHECK(levels[40].exposure == 1.5);
   CHECK(read.state.advice().at(0).to == 12);
+  CHECK(read.state.advice().at(0).configured == 25);
+  CHECK(read.state.advice().at(0).effect == AdviceEntry::Effect::better);
   CHECK(read.state.runs().covers(Instant(-5min), Instant(2h)));
 
   // What is read can be written; and a process with another clock sees the same times of day.

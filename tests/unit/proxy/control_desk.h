@@ -3,7 +3,6 @@
 
 #include <doctest/doctest.h>
 
-#include <cmath>
 #include <functional>
 #include <memory>
 #include <string>
@@ -13,36 +12,12 @@
 #include "admin/settings_table.h"
 #include "pool/state_codec.h"
 #include "proxy/session/control_core.h"
+#include "tests/support/steady_minute.h"
 #include "tests/unit/admin/console_reply.h"
 
 namespace pgweir {
 
 inline const Route desk_route{"shop", "alice"};
-
-// A minute with so many servers in use on average, spread as independent arrivals spread them, and of so
-// many transactions of 10 ms.
-inline WindowRef desk_minute(Instant start, double in_use, int pool_size, Duration wait = {}) {
-  auto minute = std::make_shared<MinuteWindow>();
-  minute->start = start;
-  minute->duration = std::chrono::minutes(1);
-  const auto transactions = static_cast<std::uint64_t>(in_use * 6000);
-  minute->arrivals = minute->completions = transactions;
-  minute->holding_seconds = in_use * 60;
-  minute->holding_seconds_squared = in_use * 60 * 0.02;
-  const auto levels = static_cast<int>(in_use * 3 + 5);
-  for (int level = 0; level < levels; ++level) {
-    const double share = std::exp(level * std::log(in_use) - in_use - std::lgamma(level + 1.0));
-    minute->held.add_time(level, Duration(static_cast<std::int64_t>(60e9 * share)));
-  }
-  minute->virtual_demand = minute->held;
-  Histogram waits;
-  for (std::uint64_t i = 0; i < transactions; ++i) waits.record(wait);
-  minute->waits = waits.pack();
-  minute->highest_needing = levels;
-  minute->pool_size = pool_size;
-  minute->clients = 100;
-  return minute;
-}
 
 class ControlDesk final : public ControlHost {
  public:
@@ -75,9 +50,10 @@ class ControlDesk final : public ControlHost {
   void tell(const std::vector<WindowRef>& minutes, TraceSegment trace = {}) {
     control_->on_mail(MinutePassed{desk_route, std::move(trace), {0}, minutes});
   }
-  ConsoleReply ask(const std::string& query, const std::string& user = "dba") {
+  ConsoleReply ask(const std::string& query, const std::string& user = "dba",
+                   ConsolePrivilege rights = ConsolePrivilege::admin) {
     answer_ = {};
-    control_->on_mail(ConsoleAsked{WorkerId{0}, ConnId{}, user, ConsolePrivilege::admin, query});
+    control_->on_mail(ConsoleAsked{WorkerId{0}, ConnId{}, user, rights, query});
     answer_questions();
     REQUIRE_FALSE(answer_.empty());
     return read_reply(answer_);

@@ -44,9 +44,9 @@ void add_pool(ControlDesk& desk) {
 TEST_CASE("what is kept: each worker's part of a minute is written once, and both are one minute") {
   ControlDesk desk(ControlDesk::settings(20));
   const Instant start = desk.now();
-  desk.tell({desk_minute(start, 3, 20)}, trace_at(start, 10));
-  desk.tell({desk_minute(start, 4, 20)}, trace_at(start + 3ms, 5));
-  desk.tell({desk_minute(start + 1min, 3, 20)});
+  desk.tell({steady_minute(start, 3, 20)}, trace_at(start, 10));
+  desk.tell({steady_minute(start, 4, 20)}, trace_at(start + 3ms, 5));
+  desk.tell({steady_minute(start + 1min, 3, 20)});
   desk.pass(3min);
   CHECK(kept<MinuteEntry>(desk) == 3);
   CHECK(kept<TraceEntry>(desk) == 0);
@@ -94,7 +94,7 @@ TEST_CASE("what is kept: advice after a restart is made from the windows that we
   auto desk = std::make_unique<ControlDesk>(ControlDesk::settings(40));
   add_pool(*desk);
   for (int n = 0; n < 90; ++n) {
-    desk->tell({desk_minute(desk->now(), n == 30 ? 8 : 4, 40)});
+    desk->tell({steady_minute(desk->now(), n == 30 ? 8 : 4, 40)});
     desk->pass(1min);
   }
   const ConsoleReply before = desk->ask("SHOW RECOMMENDATIONS shop");
@@ -117,7 +117,7 @@ TEST_CASE("what is kept: advice after a restart is made from the windows that we
   }
 
   // The time between is a gap and not a quiet hour.
-  next.tell({desk_minute(next.now(), 4, 40)});
+  next.tell({steady_minute(next.now(), 4, 40)});
   next.pass(2h);
   const State state = next.on_disk();
   const std::vector<PeriodRef>& hours = state.pools().at(desk_route).history.periods(Tier::hours);
@@ -135,12 +135,12 @@ TEST_CASE("what is kept: what a worker still has of a minute is part of the advi
   add_pool(desk);
   const Instant start = desk.now();
   const WindowRef open = [&] {
-    auto minute = std::make_shared<MinuteWindow>(*desk_minute(start + 1min, 6, 20));
+    auto minute = std::make_shared<MinuteWindow>(*steady_minute(start + 1min, 6, 20));
     minute->virtual_final = false;
     return minute;
   }();
-  desk.tell({desk_minute(start, 5, 20)});
-  desk.pool.measure.windows = {desk_minute(start, 5, 20), open};
+  desk.tell({steady_minute(start, 5, 20)});
+  desk.pool.measure.windows = {steady_minute(start, 5, 20), open};
   desk.pass(2min);
   desk.tell({});
   std::vector<PoolSnapshot> pools{desk.pool};
@@ -173,7 +173,7 @@ TEST_CASE("what is kept: growth is foretold from the days before the restart") {
 
   State state(ControlDesk::wall_offset);
   for (int day = 0; day < 25; ++day) {
-    const WindowRef minute = desk_minute(Instant(24h * (day + 3) + 9h), 5 + day * 0.5, 40);
+    const WindowRef minute = steady_minute(Instant(24h * (day + 3) + 9h), 5 + day * 0.5, 40);
     state.add(PeriodEntry{desk_route, Tier::days,
                           std::make_shared<const Period>(Period{*minute, minute, minute, false})});
   }
