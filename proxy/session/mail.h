@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "admin/command.h"
+#include "admin/metrics/metrics_facts.h"
 #include "admin/settings.h"
 #include "pool/ids.h"
 #include "pool/route.h"
@@ -194,6 +195,12 @@ struct ConsoleAsked {
   std::string query;
 };
 
+// Of the thread that serves metrics.
+struct MetricsAsked {
+  SnapshotParts parts;
+  MetricsReply reply;
+};
+
 struct SnapshotCut {
   std::uint64_t ticket = 0;
   WorkerSnapshot snapshot;
@@ -219,8 +226,9 @@ struct Drained {
   WorkerId worker;
 };
 
-using ControlMail = std::variant<SlotsWanted, SlotsReturned, SlotMoved, ClientSlotsWanted,
-                                 ClientSlotsReturned, ClientArrived, ClientsCounted, ClientLeft, ConsoleAsked,
-                                 SnapshotCut, ConsoleComputed, MinutePassed, Drained, KeysLearned>;
+using ControlMail =
+    std::variant<SlotsWanted, SlotsReturned, SlotMoved, ClientSlotsWanted, ClientSlotsReturned, ClientArrived,
+                 ClientsCounted, ClientLeft, ConsoleAsked, SnapshotCut, ConsoleComputed, MinutePassed,
+                 Drained, KeysLearned, MetricsAsked>;
 
 }  // namespace pgweir
