@@ -518,7 +518,20 @@ class Adviser {
   bool only_incidents_ = false;
 };
 
-Advice from_minutes(const PoolProfile& profile, bool only_incidents) {
+// The formula knows nothing of the server: more connections for one that is at its limit are no advice.
+void hold_at_plateau(Advice& advice, const HostProfile& host, Instant now) {
+  if (!advice.recommended || *advice.recommended <= advice.current) return;
+  if (!plateau_of(fit_speed(host.evidence, now)).reached) return;
+  advice.recommended = advice.current;
+  advice.verdict = Verdict::keep;
+  advice.decided_by = DecidedBy::server;
+  advice.in_short = "keep " + std::to_string(advice.current) +
+                    ": PostgreSQL is about as fast as it gets; whether fewer connections do is not known yet";
+  advice.reasons.push_back(
+      "More connections would keep the waits, but PostgreSQL would not finish more transactions per second.");
+}
+
+Advice from_minutes(const PoolProfile& profile, const HostProfile& host, bool only_incidents) {
   Advice advice = recommend(with_kept_minutes(profile), input_of(profile));
   if (only_incidents) {
     advice.missing.push_back(
@@ -535,6 +548,7 @@ Advice from_minutes(const PoolProfile& profile, bool only_incidents) {
         "answer from the sums of each minute.");
   }
   if (advice.confidence == Confidence::high) advice.confidence = Confidence::medium;
+  hold_at_plateau(advice, host, profile.now);
   if (profile.limit && advice.recommended && *advice.recommended > *profile.limit) {
     advice.recommended = std::max(1, *profile.limit);
     advice.decided_by = DecidedBy::limit;
@@ -552,7 +566,7 @@ Advice from_minutes(const PoolProfile& profile, bool only_incidents) {
 
 Advice advise(const PoolProfile& profile, const HostProfile& host, std::optional<int> share) {
   Adviser adviser(profile, host, share);
-  if (!adviser.find_design()) return from_minutes(profile, adviser.only_incidents());
+  if (!adviser.find_design()) return from_minutes(profile, host, adviser.only_incidents());
   return adviser.advise();
 }
 

@@ -150,9 +150,10 @@ void say_bounds(Advice& advice, const AdviceFacts& facts) {
   if (facts.plateau.reached) {
     if (facts.plateau.probe) {
       reasons.push_back(
-          "PostgreSQL was as fast with " + std::to_string(facts.plateau.below) +
-          " statements executing at once as with " + std::to_string(facts.plateau.above) +
-          ", and was never seen in between: a size in the middle would tell where its limit is.");
+          "Somewhere between " + std::to_string(facts.plateau.below) + " and " +
+          std::to_string(facts.plateau.above) +
+          " statements executing at once PostgreSQL stops to finish more of them per second, and was never "
+          "seen there: a size in the middle would tell where.");
     } else {
       reasons.push_back(
           "From " + std::to_string(static_cast<int>(std::ceil(facts.plateau.knee))) +

@@ -126,7 +126,10 @@ class Adviser {
     f.waited_share = waits.share_above(Duration::zero());
     f.p99_wait = chosen_->p99_wait;
     f.gave_up = window().abandoned();
+    // The minutes may be an earlier process's.
     f.highest_in_use = measure_.held.highest();
+    for (const WindowRef& minute : measure_.windows)
+      f.highest_in_use = std::max(f.highest_in_use, minute->held.highest());
     if (held_seconds > 0) f.idle_in_transaction_share = seconds(window().idle_in_transaction) / held_seconds;
     measured_size_ = window().pool_size > 0 ? window().pool_size : input_.pool_size;
     if (measured_size_ > 0) f.full_share = held.share_at_or_above(measured_size_);

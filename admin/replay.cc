@@ -173,7 +173,9 @@ ReplayResult Replay::played(int size) const {
   std::uint32_t order = 0;
   double done_work = 0;  // by a connection that executed all the time
   double now = mode_.clients_return ? coming.top().key : jobs.front().arrival / mode_.traffic;
-  double rest = 0, rest_until = load_.rest.empty() ? end_of_time : std::min(now, 0.0);
+  // The others come in steps from the start on, whenever the first job comes.
+  if (!load_.rest.empty()) now = std::min(now, 0.0);
+  double rest = 0, rest_until = load_.rest.empty() ? end_of_time : now;
   const auto speed_now = [&] {
     const auto n = static_cast<std::size_t>(std::max(0L, std::lround(executing + rest)));
     return speed_[std::min(n, speed_.size() - 1)];

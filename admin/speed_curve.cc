@@ -14,6 +14,8 @@ constexpr double completions_to_fit = 30;
 constexpr double completions_to_trust = 100;
 constexpr std::size_t most_classes = 15;
 constexpr double growth_that_counts = 0.15;  // % more throughput for each % more connections
+// How much worse than the best, in squared standard deviations, a curve may fit and still be the right one.
+constexpr double fits_as_well = 4;
 constexpr int rounds = 20;
 constexpr std::array<int, 4> sharpnesses{1, 2, 4, 8};
 constexpr std::array<double, 10> declines{0, 1e-5, 3e-5, 1e-4, 2e-4, 4e-4, 8e-4, 1.6e-3, 3.2e-3, 6.4e-3};
@@ -129,9 +131,15 @@ double scale_and_squares(const SpeedCurve& curve, const std::vector<double>& sha
   return scale;
 }
 
-std::optional<Fit> best_fit(const SpeedCurve& curve) {
+// % more throughput for each % more connections, up to `top`.
+double growth_of(double top, int sharpness, double bend, double decline) {
+  const auto slow = [&](double n) { return shape(n, bend, sharpness, decline); };
+  return 1 + std::log(slow(top / 1.5) / slow(top)) / std::log(1.5);
+}
+
+std::vector<Fit> all_fits(const SpeedCurve& curve) {
   const double top = curve.highest();
-  std::optional<Fit> best;
+  std::vector<Fit> fits;
   std::vector<double> shapes(curve.levels.size());
   for (const int sharpness : sharpnesses)
     for (int i = 0; i < bends; ++i) {
@@ -142,10 +150,10 @@ std::optional<Fit> best_fit(const SpeedCurve& curve) {
         Fit it{bend, decline, 1, 0, 0, sharpness};
         it.scale = scale_and_squares(curve, shapes, it.squares);
         it.penalized = it.squares * (decline > 0 ? 1.1 : 1.0);  // it must earn its place
-        if (!best || it.penalized < best->penalized * 0.999) best = it;
+        fits.push_back(it);
       }
     }
-  return best;
+  return fits;
 }
 
 void find_class_slowdowns(SpeedCurve& curve, const std::vector<Class>& classes) {
@@ -207,14 +215,21 @@ SpeedCurve fit_speed(std::span<const SpeedEvidence> evidence, Instant now) {
   curve.error = std::sqrt(squares / total);
   const int low = curve.levels.front().level, high = curve.highest();
   if (high < 2 * low || high < 3) return curve;
-  const std::optional<Fit> fit = best_fit(curve);
-  if (!fit) return curve;
+  const std::vector<Fit> fits = all_fits(curve);
+  const Fit* fit = &fits.front();
+  for (const Fit& it : fits)
+    if (it.penalized < fit->penalized * 0.999) fit = &it;
   const auto slow = [&](double n) { return shape(n, fit->bend, fit->sharpness, fit->decline); };
   if (fit->squares > 0.6 * squares || slow(high) / slow(low) < 1.1) return curve;
   curve.found = true;
   curve.bend = fit->bend;
   curve.sharpness = fit->sharpness;
   curve.decline = fit->decline;
+  for (const Fit& it : fits) {
+    if (it.squares <= fit->squares + fits_as_well)
+      curve.least_growth =
+          std::min(curve.least_growth, growth_of(curve.solid(), it.sharpness, it.bend, it.decline));
+  }
   curve.error = std::sqrt(fit->squares / total);
   const double alone = fit->scale * slow(1);
   for (SpeedCurve::Level& level : curve.levels) level.speed *= alone;
@@ -238,10 +253,12 @@ Plateau plateau_of(const SpeedCurve& curve) {
   Plateau it;
   if (!curve.found) return it;
   const double top = curve.solid();
+  const double below_top = gap_around(curve, top - 1).below;
   const auto throughput = [&](double n) { return n * curve.speed(n); };
   if (top < 1.5) return it;
-  it.growth = std::log(throughput(top) / throughput(top / 1.5)) / std::log(1.5);
-  if (it.growth >= growth_that_counts) return it;
+  it.growth = growth_of(top, curve.sharpness, curve.bend, curve.decline);
+  const bool in_doubt = top > 2 * below_top && curve.least_growth < growth_that_counts;
+  if (it.growth >= growth_that_counts && !in_doubt) return it;
   it.reached = true;
   double most = 0;
   for (int i = 1; i <= 200; ++i)
@@ -252,13 +269,14 @@ Plateau plateau_of(const SpeedCurve& curve) {
       it.knee = n;
       break;
     }
-  const Gap gap = gap_around(curve, it.knee);
+  const Gap gap = gap_around(curve, std::min(it.knee, in_doubt ? top - 1 : top));
   it.below = gap.below;
   it.above = gap.above;
   const double below = it.below > 0 ? it.below : std::max(1.0, most);
   if (it.above > 2 * below) {
     it.probe = true;
-    it.knee = std::sqrt(below * it.above);
+    // At full speed it takes as many statements as `most` to reach that throughput.
+    it.knee = std::max(std::sqrt(below * it.above), std::min(most, top));
   }
   return it;
 }

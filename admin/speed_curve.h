@@ -35,6 +35,8 @@ struct SpeedCurve {
   int sharpness = 1;          // p
   double decline = 0;         // k
   double error = 0;           // of the fit, weighted, relative
+  // The least growth of throughput at the top (Plateau::growth) among the curves that fit about as well.
+  double least_growth = 1;
   std::vector<Level> levels;  // those with enough completions, ascending
   std::vector<ClassSlowdown> classes;
 
@@ -60,7 +62,9 @@ struct Plateau {
   bool reached = false;  // within what was seen
   // % more throughput for each % more executing connections, at the top of what was seen; 1 without a curve.
   double growth = 1;
-  bool probe = false;  // only somewhere between `below` and `above`, where nothing was seen
+  // Only somewhere between `below` and `above`, where nothing was seen; and perhaps not, when nothing was seen
+  // for long below the top, and curves that flatten fit as well as those that still rise.
+  bool probe = false;
   double knee = 0;     // executing connections
   int below = 0, above = 0;
 };

@@ -34,9 +34,9 @@ int workers_wanted() {
 
 }  // namespace
 
-PgweirSetup::PgweirSetup(const Postgres& postgres)
+PgweirSetup::PgweirSetup(int port)
     : workers(workers_wanted()),
-      any_database("host = \"127.0.0.1\"\nport = " + std::to_string(postgres.port()) + "\n") {}
+      any_database("host = \"127.0.0.1\"\nport = " + std::to_string(port) + "\n") {}
 
 std::string PgweirSetup::text(int port) const {
   return "workers = " + std::to_string(workers) + "\n" + top +

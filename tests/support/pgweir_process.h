@@ -19,7 +19,9 @@ bool sanitized();
 // The configuration, as lines of TOML for each section. The console's administrator is `dba` with password
 // `dba`, its reader is `monitor` with password `monitor`.
 struct PgweirSetup {
-  explicit PgweirSetup(const Postgres& postgres);
+  explicit PgweirSetup(const Postgres& postgres) : PgweirSetup(postgres.port()) {}
+  // Whatever speaks PostgreSQL's protocol on this port of 127.0.0.1.
+  explicit PgweirSetup(int port);
 
   int workers;
   std::string auth_type = "trust";

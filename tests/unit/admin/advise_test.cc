@@ -353,6 +353,36 @@ TEST_CASE("advise: without recorded transactions a formula answers, and that is 
   CHECK(mentions(formula.missing, "No transactions were recorded"));
 }
 
+TEST_CASE("advise: no formula asks for more connections to a server at its limit") {
+  const Observation seen = observe(sizing_world("cpu4_closed"), 12, 1, 30);
+  PoolProfile profile = seen.profile;
+  profile.traces.clear();
+  auto minute = std::make_shared<MinuteWindow>();
+  minute->duration = 60s;
+  minute->completions = minute->arrivals = 60000;
+  minute->holding_seconds = 720;
+  minute->holding_seconds_squared = 17;
+  minute->held.add_time(12, 60s);
+  minute->virtual_demand.add_time(20, 30s);
+  minute->virtual_demand.add_time(30, 30s);
+  minute->pool_size = 12;
+  minute->virtual_final = true;
+  minute->clients = profile.connected_clients = 40;
+  minute->start = profile.now - 2min;
+  Histogram waits;
+  for (int i = 0; i < 60000; ++i) waits.record(20ms);
+  minute->waits = waits.pack();
+  profile.measure.windows.push_back(minute);
+  const Advice unknown = advise(profile, HostProfile{});
+  REQUIRE(unknown.recommended);
+  CAPTURE(unknown.in_short);
+  CHECK(*unknown.recommended > 12);
+  const Advice known = advise(profile, seen.host);
+  CHECK(known.verdict == Verdict::keep);
+  CHECK(known.recommended == 12);
+  CHECK(known.decided_by == DecidedBy::server);
+}
+
 TEST_CASE("trace figures: closed, independent and bursty clients are told apart") {
   const auto feedback = [](const std::string& name, int size) {
     return figures_of(*observe(sizing_world(name), size, 1, 30).profile.traces.front()).feedback;
@@ -438,6 +468,28 @@ TEST_CASE("speed curve: cores and contention are found, and many classes are not
   CHECK_FALSE(fit("poisson", 30).found);
   CHECK_FALSE(fit("bimodal", 30).found);
   CHECK_FALSE(fit_speed({}, Instant{}).found);
+}
+
+TEST_CASE("speed curve: where curves that flatten and curves that rise fit as well, a probe") {
+  // Alone, at 2 and at 20: 4 cores, and what little was seen of one alone makes contention look likely.
+  SpeedEvidence evidence;
+  evidence.length = 15s;
+  auto& levels = evidence.classes[1];
+  levels.resize(21);
+  levels[1] = {75, 0.25};
+  levels[2] = {1600, 7.6};
+  levels[20] = {10000, 200};
+  const SpeedCurve curve = fit_speed(std::span(&evidence, 1), Instant(15s));
+  REQUIRE(curve.found);
+  const Plateau plateau = plateau_of(curve);
+  CAPTURE(curve.least_growth);
+  CHECK(plateau.growth >= 0.15);
+  CHECK(plateau.reached);
+  CHECK(plateau.probe);
+  CHECK(plateau.below == 2);
+  CHECK(plateau.above == 20);
+  CHECK(plateau.knee >= 4);
+  CHECK(plateau.knee <= 8);
 }
 
 TEST_CASE("trace record: long rests are kept to a thousandth") {
