@@ -262,8 +262,7 @@ class Adviser {
     const DesignWindow* busier = nullptr;
     const std::vector<DesignWindow> windows = design_windows(measure, input_of(facts_.profile));
     for (const DesignWindow& it : windows)
-      if (it.window.covers_virtual() && it.window.shards == 1 &&
-          (busier == nullptr || it.size > busier->size))
+      if (it.window.covers_virtual() && !it.window.estimated && (busier == nullptr || it.size > busier->size))
         busier = &it;
     const bool applies = busier != nullptr && facts_.choice.target_met && !facts_.curve.found &&
                          facts_.chosen->clients == Clients::independent && !facts_.outlier;
@@ -531,7 +530,8 @@ void hold_at_plateau(Advice& advice, const HostProfile& host, Instant now) {
       "More connections would keep the waits, but PostgreSQL would not finish more transactions per second.");
 }
 
-Advice from_minutes(const PoolProfile& profile, const HostProfile& host, bool only_incidents) {
+Advice from_minutes(const PoolProfile& profile, const HostProfile& host, bool only_incidents,
+                    std::optional<int> share) {
   Advice advice = recommend(with_kept_minutes(profile), input_of(profile));
   if (only_incidents) {
     advice.missing.push_back(
@@ -549,8 +549,10 @@ Advice from_minutes(const PoolProfile& profile, const HostProfile& host, bool on
   }
   if (advice.confidence == Confidence::high) advice.confidence = Confidence::medium;
   hold_at_plateau(advice, host, profile.now);
-  if (profile.limit && advice.recommended && *advice.recommended > *profile.limit) {
-    advice.recommended = std::max(1, *profile.limit);
+  std::optional<int> limit = profile.limit;
+  if (share) limit = limit ? std::min(*limit, *share) : *share;
+  if (limit && advice.recommended && *advice.recommended > *limit) {
+    advice.recommended = std::max(1, *limit);
     advice.decided_by = DecidedBy::limit;
     advice.verdict = *advice.recommended > advice.current   ? Verdict::grow
                      : *advice.recommended < advice.current ? Verdict::shrink
@@ -566,7 +568,7 @@ Advice from_minutes(const PoolProfile& profile, const HostProfile& host, bool on
 
 Advice advise(const PoolProfile& profile, const HostProfile& host, std::optional<int> share) {
   Adviser adviser(profile, host, share);
-  if (!adviser.find_design()) return from_minutes(profile, host, adviser.only_incidents());
+  if (!adviser.find_design()) return from_minutes(profile, host, adviser.only_incidents(), share);
   return adviser.advise();
 }
 

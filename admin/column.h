@@ -22,6 +22,9 @@ inline Cell to_cell(std::integral auto value) { return std::to_string(value); }
 inline Cell to_cell(std::string value) { return value; }
 inline Cell to_cell(const char* value) { return std::string(value); }
 inline Cell to_cell(Cell value) { return value; }
+inline Cell to_cell(std::optional<std::uint64_t> value) {
+  return value ? Cell(std::to_string(*value)) : Cell();
+}
 inline Cell to_cell(std::optional<int> value) { return value ? Cell(std::to_string(*value)) : Cell(); }
 
 // What the reference prints of a column.

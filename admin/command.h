@@ -2,7 +2,9 @@
 // One row of the console's command table: all that is known about one command.
 
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <string>
 #include <tl/expected.hpp>
 #include <vector>
 
@@ -24,7 +26,25 @@ enum class ConsoleAction : std::uint8_t {
   shutdown,
   shutdown_wait_for_clients,
   shutdown_wait_for_servers,
+  // What follows is answered when every worker has done it.
+  pause,
+  resume,
+  suspend,
+  disable,
+  enable,
+  reconnect,
+  kill,
+  kill_client,
+  wait_close,
+  set,    // a setting
   close,  // this console connection
+};
+
+// What an action is about.
+struct ConsoleOrder {
+  std::string database{};  // empty: all
+  std::uint64_t client = 0;
+  std::shared_ptr<const Settings> settings{};  // those that count from now on
 };
 
 // What a command reads from the workers: the pools and their counts, and one thing more.
@@ -45,6 +65,7 @@ struct CommandCall {
   std::span<const Token> arguments;  // what stands behind the words of the command
   Writer& out;                       // for rows
   std::string tag;                   // of CommandComplete, which the dispatcher writes
+  ConsoleOrder order{};              // what the command's action needs to know
 };
 
 // An error must come before anything is written.
@@ -54,6 +75,7 @@ struct Command {
   Bytes words;  // "SHOW POOLS"
   Bytes alias{};
   Bytes arguments{};                                     // as the reference prints them; empty: takes none
+  bool (*fits)(std::span<const Token>) = nullptr;        // of two with the same words: whether it is this one
   ConsolePrivilege privilege = ConsolePrivilege::admin;  // a forgotten one is denied
   SnapshotNeeds needs = SnapshotNeeds::none;
   ConsoleAction action = ConsoleAction::none;  // a command with an action must be alone in its query

@@ -60,17 +60,18 @@ std::optional<ConsoleError> check(const Command& command, std::size_t arguments,
   return {};
 }
 
-CommandOutcome run(const Statement& statement, ConsolePrivilege rights, const World& world, Writer& out) {
+tl::expected<ConsoleOrder, ConsoleError> run(const Statement& statement, ConsolePrivilege rights,
+                                             const World& world, Writer& out) {
   const auto [command, words] = find_command(statement);
   if (command == nullptr) return tl::unexpected(unknown_command(statement));
   const auto arguments = std::span(statement).subspan(words);
   if (auto error = check(*command, arguments.size(), rights)) return tl::unexpected(std::move(*error));
   CommandCall call{world, arguments, out, std::string(command->tag)};
   if (command->run != nullptr) {
-    if (auto outcome = command->run(call); !outcome) return outcome;
+    if (auto outcome = command->run(call); !outcome) return tl::unexpected(std::move(outcome.error()));
   }
   write_command_complete(out, call.tag);
-  return {};
+  return std::move(call.order);
 }
 
 // The command with an action among the statements, if any.
@@ -84,7 +85,7 @@ const Command* find_action(const std::vector<Statement>& statements) {
 
 ConsoleResult finish(Writer& out, ConsoleAction action = ConsoleAction::none) {
   write_ready_for_query(out, TransactionStatus::idle);
-  return {out.take(), action};
+  return {out.take(), action, {}};
 }
 
 ConsoleResult finish(Writer& out, const ConsoleError& error) {
@@ -100,10 +101,12 @@ ConsoleResult answer_action(const Command& command, const std::vector<Statement>
     return finish(out, {sqlstate::active_sql_transaction,
                         std::string(command.words) + " must be the only statement of its query"});
   }
-  if (const auto outcome = run(statements[0], rights, world, out); !outcome)
-    return finish(out, outcome.error());
+  auto order = run(statements[0], rights, world, out);
+  if (!order) return finish(out, order.error());
   if (command.action == ConsoleAction::reload) return {{}, command.action};
-  return finish(out, command.action);
+  ConsoleResult result = finish(out, command.action);
+  result.order = std::move(*order);
+  return result;
 }
 
 }  // namespace
@@ -125,7 +128,7 @@ ConsoleResult answer_console(Bytes query, ConsolePrivilege rights, const World& 
   Writer out;
   if (rights == ConsolePrivilege::none) {
     write_error(out, {sqlstate::insufficient_privilege, "this user may not use the console"}, "FATAL");
-    return {out.take(), ConsoleAction::close};
+    return {out.take(), ConsoleAction::close, {}};
   }
   const auto statements = split_statements(query);
   if (!statements) return finish(out, statements.error());
@@ -140,6 +143,11 @@ ConsoleResult answer_console(Bytes query, ConsolePrivilege rights, const World& 
       return finish(out, outcome.error());
   }
   return finish(out);
+}
+
+std::string action_failed(const ConsoleError& error) {
+  Writer out;
+  return finish(out, error).bytes;
 }
 
 std::string reload_reply(bool ok, Bytes report) {

@@ -25,11 +25,15 @@ ConsolePlan plan_console(Bytes query);
 struct ConsoleResult {
   std::string bytes;  // empty for ConsoleAction::reload, whose answer is reload_reply()
   ConsoleAction action = ConsoleAction::none;
+  ConsoleOrder order{};
 };
 // A query may hold several statements; the first error ends it, as in PostgreSQL. A query that cannot be
 // cut into statements, or that asks for an action next to other statements, is refused as a whole. A user
 // without any right gets FATAL and ConsoleAction::close.
 ConsoleResult answer_console(Bytes query, ConsolePrivilege rights, const World& world);
+
+// The whole answer when an action has failed.
+std::string action_failed(const ConsoleError& error);
 
 // The whole answer to RELOAD. The first line of the report is the message, the others are its detail.
 std::string reload_reply(bool ok, Bytes report);

@@ -14,10 +14,11 @@ as all others:
 
     psql -p 6432 -U dba pgweir -c 'SHOW POOLS'
 
-Users in `console.admin_users` may use all commands, those in `console.stats_users` the ones that need `stats`. The
-simple query protocol is spoken, so psql works as it is; other drivers have a mode for it, such as JDBC's
-`preferQueryMode=simple`. Commands may be written in any case, with comments, several in one query separated by `;`;
-the first error ends the query. RELOAD and SHUTDOWN must be the only statement of their query.
+Users in `console.admin_users` may use all commands, those in `console.stats_users` the ones that need `stats`. Both
+query protocols are spoken, with text and binary results, so drivers work with their default settings; there are no
+parameters. Commands may be written in any case, with comments, several in one query separated by `;`; the first error
+ends the query. The process's own user enters without a password over the Unix socket as `pgweir` or
+`pgbouncer`. What changes something must be the only statement of its query.
 
 Commands that PgBouncer has answer with exactly the columns of PgBouncer 1.24 and 1.25, so its monitoring tools
 work; what PgBouncer has not is in commands of its own. Times are in UTC. A pool is named by its database, or by
@@ -53,6 +54,8 @@ Bytes type_name(std::uint32_t oid) {
       return "int8";
     case type_oid::numeric:
       return "numeric";
+    case type_oid::bytea:
+      return "bytea";
     default:
       return "text";
   }

@@ -4,7 +4,6 @@
 
 #include "admin/command_table.h"
 #include "admin/console_parameters.h"
-#include "admin/settings_show.h"
 #include "admin/show.h"
 
 namespace pgweir {
@@ -66,21 +65,18 @@ CommandOutcome select_value(CommandCall& call) {
     write_value(call, "version", type_oid::text, console_version);
     return {};
   }
+  // asyncpg's pool ends every use of a connection with it.
+  constexpr Bytes unlock = "pg_advisory_unlock_all";
+  if (words.size() == 3 && words[0].is(unlock) && words[1].is_symbol('(') && words[2].is_symbol(')')) {
+    write_value(call, unlock, type_oid::text, "");
+    return {};
+  }
   return tl::unexpected(no_sql());
 }
 
 CommandOutcome set_parameter(CommandCall& call) {
   if (call.arguments.empty())
     return tl::unexpected(ConsoleError{sqlstate::syntax_error, "SET needs a parameter"});
-  for (const ConfigRow& row : config_rows(call.world.settings)) {
-    if (!call.arguments[0].is(row.key)) continue;
-    return tl::unexpected(ConsoleError{sqlstate::feature_not_supported,
-                                       "SET does not change \"" + row.key + "\"",
-                                       {},
-                                       row.changeable
-                                           ? "Change it in the configuration file, then say RELOAD."
-                                           : "Change it in the configuration file, then restart pgweir."});
-  }
   return {};
 }
 
@@ -92,6 +88,11 @@ CommandOutcome discard(CommandCall& call) {
     return {};
   }
   return tl::unexpected(ConsoleError{sqlstate::syntax_error, "DISCARD needs ALL, PLANS, SEQUENCES or TEMP"});
+}
+
+CommandOutcome close_cursor(CommandCall& call) {
+  if (!call.arguments.empty() && call.arguments.back().is("ALL")) call.tag = "CLOSE CURSOR ALL";
+  return {};
 }
 
 CommandOutcome deallocate(CommandCall& call) {

@@ -58,6 +58,7 @@ PoolSnapshot without_measure(const PoolSnapshot& pool) {
   PoolSnapshot copy;
   copy.database = pool.database;
   copy.user = pool.user;
+  copy.host = pool.host;
   copy.counts = pool.counts;
   copy.oldest_wait = pool.oldest_wait;
   copy.pool_size = pool.pool_size;

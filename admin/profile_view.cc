@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "admin/pool_view.h"
-#include "pool/host_meter.h"
+#include "pool/host_part.h"
 
 namespace pgweir {
 namespace {
@@ -111,6 +111,17 @@ std::vector<HostProfile> host_profiles(const World& world) {
       }
     }
   }
+  for (auto& [name, profile] : hosts) {
+    std::vector<const HostPart*> parts;
+    for (const WorkerSnapshot& worker : world.workers) {
+      for (const HostSnapshot& host : worker.hosts)
+        if (host.name == name && host.part) parts.push_back(&*host.part);
+    }
+    add(profile.evidence.back(), parts);
+    if (world.hosts == nullptr) continue;
+    if (const auto known = world.hosts->find(name); known != world.hosts->end())
+      merge(profile.evidence.back(), known->second);
+  }
   if (world.state != nullptr) {
     for (auto& [name, profile] : hosts) {
       const auto known = world.state->hosts().find(name);
@@ -122,6 +133,13 @@ std::vector<HostProfile> host_profiles(const World& world) {
       all.insert(all.end(), profile.evidence.begin(), profile.evidence.end());
       profile.evidence = std::move(all);
     }
+  }
+  for (auto& [name, profile] : hosts) {
+    const auto known = world.limits.find(name);
+    if (known == world.limits.end() || !known->second.last.known()) continue;
+    profile.max_connections = known->second.last.max_connections;
+    profile.reserved_connections = known->second.last.superuser_reserved + known->second.last.reserved;
+    profile.other_connections = known->second.others;
   }
   std::vector<HostProfile> profiles;
   for (auto& [name, profile] : hosts) profiles.push_back(std::move(profile));

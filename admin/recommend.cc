@@ -127,9 +127,7 @@ class Adviser {
     f.p99_wait = chosen_->p99_wait;
     f.gave_up = window().abandoned();
     // The minutes may be an earlier process's.
-    f.highest_in_use = measure_.held.highest();
-    for (const WindowRef& minute : measure_.windows)
-      f.highest_in_use = std::max(f.highest_in_use, minute->held.highest());
+    f.highest_in_use = highest_seen();
     if (held_seconds > 0) f.idle_in_transaction_share = seconds(window().idle_in_transaction) / held_seconds;
     measured_size_ = window().pool_size > 0 ? window().pool_size : input_.pool_size;
     if (measured_size_ > 0) f.full_share = held.share_at_or_above(measured_size_);
@@ -179,6 +177,12 @@ class Adviser {
     advice_.as_good_from = advice_.as_good_to = model;
     advice_.warm = std::min(size, chosen_->window.demand().quantile(0.95));
     advice_.figures.predicted_p99_wait = p99_wait(chosen_->offered, size);
+  }
+
+  int highest_seen() const {
+    int highest = (measure_.shards == 1 ? measure_.held : measure_.current.held).highest();
+    for (const WindowRef& minute : measure_.windows) highest = std::max(highest, minute->held.highest());
+    return highest;
   }
 
   // The most clients that were ever seen at once, if that is known; 0 if not.
@@ -345,7 +349,7 @@ class Adviser {
       lacks("It is not clear whether clients would send more if they were served faster.");
     }
     const int size = *advice_.recommended;
-    int evidence = measure_.held.highest();
+    int evidence = highest_seen();
     if (measure_.shards == 1)
       while (evidence > 0 && measure_.held.completions_at(evidence) < 100) --evidence;
     if (size > advice_.current && size > 1.2 * evidence)
@@ -363,8 +367,8 @@ class Adviser {
           "Clients are still waiting, so the demand of this window is not known yet; what was in use stands "
           "in for it.",
           2);
-    if (measure_.shards > 1)
-      lacks("The pool is spread over " + std::to_string(measure_.shards) +
+    if (window().estimated)
+      lacks("The pool is spread over " + std::to_string(window().shards) +
             " workers: how many connections they used at the same moment is estimated.");
     if (measured_size_ != advice_.current)
       lacks("This was measured at a size of " + std::to_string(measured_size_) + ", not at " +

@@ -37,6 +37,9 @@ std::vector<ColumnInfo> users_columns();
 CommandOutcome show_clients(CommandCall& call);
 CommandOutcome show_servers(CommandCall& call);
 std::vector<ColumnInfo> connections_columns();
+CommandOutcome show_sockets(CommandCall& call);
+CommandOutcome show_active_sockets(CommandCall& call);
+std::vector<ColumnInfo> sockets_columns();
 
 // show_stats.cc
 CommandOutcome show_stats(CommandCall& call);
@@ -45,6 +48,34 @@ CommandOutcome show_stats_totals(CommandCall& call);
 std::vector<ColumnInfo> stats_totals_columns();
 CommandOutcome show_stats_averages(CommandCall& call);
 std::vector<ColumnInfo> stats_averages_columns();
+CommandOutcome show_totals(CommandCall& call);
+std::vector<ColumnInfo> totals_columns();
+
+// show_nothing.cc: what PgBouncer has and pgweir has not
+CommandOutcome show_peers(CommandCall& call);
+std::vector<ColumnInfo> peers_columns();
+CommandOutcome show_peer_pools(CommandCall& call);
+std::vector<ColumnInfo> peer_pools_columns();
+CommandOutcome show_mem(CommandCall& call);
+std::vector<ColumnInfo> mem_columns();
+CommandOutcome show_dns_hosts(CommandCall& call);
+std::vector<ColumnInfo> dns_hosts_columns();
+CommandOutcome show_dns_zones(CommandCall& call);
+std::vector<ColumnInfo> dns_zones_columns();
+CommandOutcome show_fds(CommandCall& call);
+std::vector<ColumnInfo> fds_columns();
+
+// show_recommendation.cc
+CommandOutcome show_recommendation(CommandCall& call);
+std::vector<ColumnInfo> recommendation_columns();
+
+// show_budget.cc
+CommandOutcome show_budget(CommandCall& call);
+std::vector<ColumnInfo> budget_columns();
+
+// show_levels.cc
+CommandOutcome show_levels(CommandCall& call);
+std::vector<ColumnInfo> levels_columns();
 
 // show_concurrency.cc
 CommandOutcome show_concurrency(CommandCall& call);
@@ -98,11 +129,27 @@ std::vector<ColumnInfo> forecast_columns();
 CommandOutcome show_errors(CommandCall& call);
 std::vector<ColumnInfo> errors_columns();
 
+// verbs.cc: what only says what is to be done
+CommandOutcome pause(CommandCall& call);
+CommandOutcome resume(CommandCall& call);
+CommandOutcome suspend(CommandCall& call);
+CommandOutcome disable(CommandCall& call);
+CommandOutcome enable(CommandCall& call);
+CommandOutcome reconnect(CommandCall& call);
+CommandOutcome wait_close(CommandCall& call);
+CommandOutcome kill(CommandCall& call);
+CommandOutcome kill_client(CommandCall& call);
+
+// set_setting.cc
+bool names_setting(std::span<const Token> arguments);
+CommandOutcome set_setting(CommandCall& call);
+
 // driver_commands.cc: what drivers send without being asked
 CommandOutcome show_parameter(CommandCall& call);
 CommandOutcome select_value(CommandCall& call);
 CommandOutcome set_parameter(CommandCall& call);
 CommandOutcome discard(CommandCall& call);
+CommandOutcome close_cursor(CommandCall& call);
 CommandOutcome deallocate(CommandCall& call);
 
 }  // namespace pgweir

@@ -51,7 +51,7 @@ constexpr std::array state_table{
         "key", type_oid::text, [](const StateRow& it) { return it.key; }, "The state."),
     column<StateRow>(
         "value", type_oid::text, [](const StateRow& it) { return it.value; },
-        "yes or no; pgweir is always active."),
+        "yes or no; one of them is yes. Single databases: SHOW DATABASES."),
 };
 
 }  // namespace
@@ -79,8 +79,11 @@ CommandOutcome show_config(CommandCall& call) {
 std::vector<ColumnInfo> config_columns() { return describe<config_table>(); }
 
 CommandOutcome show_state(CommandCall& call) {
-  constexpr std::array states{StateRow{"active", "yes"}, StateRow{"paused", "no"},
-                              StateRow{"suspended", "no"}};
+  const Gates::All all = call.world.gates.all;
+  const auto yes_if = [&](Gates::All which) { return all == which ? "yes" : "no"; };
+  const std::array states{StateRow{"active", yes_if(Gates::All::open)},
+                          StateRow{"paused", yes_if(Gates::All::paused)},
+                          StateRow{"suspended", yes_if(Gates::All::suspended)}};
   write_rows(call.out, state_table, states);
   return {};
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "admin/level_rows.h"
 #include "admin/picture.h"
 #include "admin/pool_view.h"
 #include "admin/show.h"
@@ -11,7 +12,6 @@
 namespace pgweir {
 namespace {
 
-constexpr int most_rows = 24;  // of one pool and gauge
 constexpr int picture_width = 20;
 
 struct LevelRow {
@@ -60,15 +60,6 @@ constexpr GaugeOf gauges[] = {{"in use", &PoolMeasure::held},
                               {"executing", &PoolMeasure::executing},
                               {"idle in transaction", &PoolMeasure::idle_in_transaction},
                               {"waiting", &PoolMeasure::waiting}};
-
-// How many levels share a row: 1, 2, 5, 10, 20, 50 and so on. Level 0 always has its own.
-int levels_of_a_row(int highest) {
-  for (int scale = 1;; scale *= 10) {
-    for (const int width : {scale, 2 * scale, 5 * scale}) {
-      if ((highest + width - 1) / width < most_rows) return width;
-    }
-  }
-}
 
 // Rows of no level are there as well up to the highest, and up to `marked`, so that the shape is true.
 std::vector<LevelRow> level_rows(const LevelTimes& times, int marked) {

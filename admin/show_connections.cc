@@ -1,6 +1,7 @@
-// SHOW CLIENTS and SHOW SERVERS: one list of columns for both, as in PgBouncer.
+// SHOW CLIENTS, SERVERS and SOCKETS: one list of columns for all, as in PgBouncer.
 
 #include <algorithm>
+#include <iterator>
 
 #include "admin/console_parameters.h"
 #include "admin/show.h"
@@ -12,7 +13,7 @@ struct ConnectionRow {
   char type = 'C';
   std::string user, database, application_name;
   ReplicationKind replication = ReplicationKind::none;
-  const char* state = "";
+  std::string state;
   PeerAddress peer;
   std::string tls, connect_time, request_time;
   Duration wait{};
@@ -158,37 +159,81 @@ ConnectionRow row_of(const World& world, const Snapshot& connection) {
   return row;
 }
 
-}  // namespace
-
-CommandOutcome show_clients(CommandCall& call) {
+std::vector<ConnectionRow> client_rows(const World& world) {
   std::vector<ConnectionRow> rows;
-  for (const WorkerSnapshot& worker : call.world.workers) {
+  for (const WorkerSnapshot& worker : world.workers) {
     for (const ClientSnapshot& client : worker.clients) {
-      ConnectionRow row = row_of(call.world, client);
+      ConnectionRow row = row_of(world, client);
       row.wait = client.waiting;
       row.close_needed = client.state == ClientState::closing;
       if (client.state == ClientState::console) row.database = console_database;
       rows.push_back(std::move(row));
     }
   }
-  write_rows(call.out, connections_table, rows);
-  return {};
+  return rows;
 }
 
-CommandOutcome show_servers(CommandCall& call) {
+std::vector<ConnectionRow> server_rows(const World& world) {
   std::vector<ConnectionRow> rows;
-  for (const WorkerSnapshot& worker : call.world.workers) {
+  for (const WorkerSnapshot& worker : world.workers) {
     for (const ServerSnapshot& server : worker.servers) {
-      ConnectionRow row = row_of(call.world, server);
+      ConnectionRow row = row_of(world, server);
       row.type = 'S';
       row.close_needed = server.close_needed;
       row.remote_pid = server.backend_pid;
       rows.push_back(std::move(row));
     }
   }
-  write_rows(call.out, connections_table, rows);
+  return rows;
+}
+
+// PgBouncer's places in its buffers, of which pgweir has none; the columns are there for who counts them.
+constexpr std::array<Bytes, 7> buffer_columns{"recv_pos",    "pkt_pos",   "pkt_remain", "send_pos",
+                                              "send_remain", "pkt_avail", "send_avail"};
+
+constexpr auto sockets_table = [] {
+  std::array<ShowColumn<ConnectionRow>, connections_table.size() + buffer_columns.size()> all;
+  for (std::size_t i = 0; i < connections_table.size(); ++i) all[i] = connections_table[i];
+  for (std::size_t i = 0; i < buffer_columns.size(); ++i) {
+    all[connections_table.size() + i] = column<ConnectionRow>(
+        buffer_columns[i], int4, [](const ConnectionRow&) { return 0; }, "Always 0.");
+  }
+  return all;
+}();
+
+// A server on its way in has another name here.
+std::string socket_state(const ConnectionRow& row) {
+  const std::string& state = row.state;
+  if (row.type == 'S') return "sv_" + (state == "new" ? std::string("login") : state);
+  return "cl_" + state;
+}
+
+CommandOutcome write_sockets(CommandCall& call, bool only_active) {
+  std::vector<ConnectionRow> rows = client_rows(call.world);
+  std::vector<ConnectionRow> servers = server_rows(call.world);
+  std::move(servers.begin(), servers.end(), std::back_inserter(rows));
+  if (only_active) std::erase_if(rows, [](const ConnectionRow& row) { return row.state == "idle"; });
+  for (ConnectionRow& row : rows) row.state = socket_state(row);
+  write_rows(call.out, sockets_table, rows);
   return {};
 }
+
+}  // namespace
+
+CommandOutcome show_clients(CommandCall& call) {
+  write_rows(call.out, connections_table, client_rows(call.world));
+  return {};
+}
+
+CommandOutcome show_servers(CommandCall& call) {
+  write_rows(call.out, connections_table, server_rows(call.world));
+  return {};
+}
+
+CommandOutcome show_sockets(CommandCall& call) { return write_sockets(call, false); }
+CommandOutcome show_active_sockets(CommandCall& call) { return write_sockets(call, true); }
+std::vector<ColumnInfo> sockets_columns() { return describe<sockets_table>(); }
+
 std::vector<ColumnInfo> connections_columns() { return describe<connections_table>(); }
 
 }  // namespace pgweir

@@ -20,6 +20,7 @@ struct DatabaseRow {
   Cell pool_mode;
   int max_connections = 0, max_clients = 0;
   ConnectionCounts counts;
+  int paused = 0, disabled = 0;
 };
 
 constexpr auto int4 = type_oid::int4;
@@ -73,9 +74,10 @@ constexpr std::array databases_table{
         "current_client_connections", int4, [](const DatabaseRow& it) { return it.counts.clients; },
         "Clients that there are."),
     column<DatabaseRow>(
-        "paused", int4, [](const DatabaseRow&) { return 0; }, "Always 0."),
+        "paused", int4, [](const DatabaseRow& it) { return it.paused; },
+        "1: by PAUSE or KILL of this database."),
     column<DatabaseRow>(
-        "disabled", int4, [](const DatabaseRow&) { return 0; }, "Always 0."),
+        "disabled", int4, [](const DatabaseRow& it) { return it.disabled; }, "1: by DISABLE."),
 };
 
 DatabaseRow console_row(const Settings& settings) {
@@ -125,6 +127,8 @@ CommandOutcome show_databases(CommandCall& call) {
   for (const auto& [name, counts] : listed_databases(call.world)) {
     rows.push_back(name == console_database ? console_row(settings) : row_of(name, settings));
     rows.back().counts = counts;
+    rows.back().paused = call.world.gates.paused.contains(name);
+    rows.back().disabled = call.world.gates.disabled.contains(name);
   }
   write_rows(call.out, databases_table, rows);
   return {};

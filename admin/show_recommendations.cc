@@ -1,11 +1,10 @@
 // SHOW RECOMMENDATIONS and SHOW WHATIF: machine-readable columns first, prose last.
 
-#include <algorithm>
 #include <cmath>
+#include <utility>
 
-#include "admin/advise.h"
+#include "admin/advise_pools.h"
 #include "admin/pool_view.h"
-#include "admin/profile_view.h"
 #include "admin/show.h"
 #include "admin/words.h"
 
@@ -20,22 +19,7 @@ struct AdviceRow {
   Advice advice;
 };
 
-// `prefix` stands before the first line, as many blanks before the others.
-std::string wrapped(Bytes text, Bytes prefix) {
-  const std::size_t width = prose_width - prefix.size();
-  std::string out;
-  while (!text.empty()) {
-    std::size_t end = text.size();
-    if (end > width) {
-      end = text.rfind(' ', width);
-      if (end == Bytes::npos || end == 0) end = std::min(text.find(' ', 1), text.size());
-    }
-    out += out.empty() ? std::string(prefix) : "\n" + std::string(prefix.size(), ' ');
-    out += text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return out;
-}
+std::string wrapped(Bytes text, Bytes prefix) { return wrapped_text(text, prefix, prose_width); }
 
 std::string listed(const std::vector<std::string>& sentences) {
   std::string out;
@@ -146,16 +130,11 @@ constexpr std::array what_if_table{
 };
 
 tl::expected<std::vector<AdviceRow>, ConsoleError> advice_for(CommandCall& call) {
-  const World& world = call.world;
-  const auto pools = pools_named(call.arguments, world, MeasureDepth::minutes);
+  const auto pools = pools_named(call.arguments, call.world, MeasureDepth::minutes);
   if (!pools) return tl::unexpected(pools.error());
-  const std::vector<HostProfile> hosts = host_profiles(world);
   std::vector<AdviceRow> rows;
-  for (const PoolProfile& profile : pool_profiles(*pools, world)) {
-    const auto host = std::find_if(hosts.begin(), hosts.end(),
-                                   [&](const HostProfile& it) { return it.name == profile.host; });
-    rows.push_back({profile.pool, advise(profile, host == hosts.end() ? HostProfile{} : *host)});
-  }
+  for (AdvisedPool& it : advise_pools(*pools, call.world))
+    rows.push_back({it.profile.pool, std::move(it.advice)});
   return rows;
 }
 

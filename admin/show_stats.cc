@@ -197,6 +197,42 @@ std::vector<StatsRow> stats_rows(const World& world) {
   return rows;
 }
 
+struct TotalRow {
+  std::string name;
+  Cell value;
+};
+constexpr std::array all_totals{
+    column<TotalRow>(
+        "name", type_oid::text, [](const TotalRow& it) { return it.name; },
+        "total_ and avg_ with the name of a counter; client_bytes and server_bytes are received and sent."),
+    column<TotalRow>(
+        "value", numeric, [](const TotalRow& it) { return it.value; }, "Over all databases."),
+};
+// As PgBouncer calls them here.
+constexpr std::array<Bytes, half> names_in_totals{"server_assignment_count",
+                                                  "xact_count",
+                                                  "query_count",
+                                                  "client_bytes",
+                                                  "server_bytes",
+                                                  "xact_time",
+                                                  "query_time",
+                                                  "wait_time",
+                                                  "ps_client_parse_count",
+                                                  "ps_server_parse_count",
+                                                  "ps_bind_count"};
+
+// All databases as one.
+StatsRow sum_row(const World& world) {
+  const StatsHistory::Sample* const base = world.history == nullptr ? nullptr : world.history->base();
+  PoolTotals now, before;
+  for (const auto& [database, totals] : database_totals(world.workers)) now.add(totals);
+  if (base != nullptr) {
+    for (const auto& [database, totals] : base->totals) before.add(totals);
+  }
+  const Duration span = world.now - (base == nullptr ? world.started : base->at);
+  return {{}, now, averages_of(now, before, span)};
+}
+
 }  // namespace
 
 CommandOutcome show_stats(CommandCall& call) {
@@ -215,6 +251,20 @@ CommandOutcome show_stats_averages(CommandCall& call) {
   write_rows(call.out, averages_half, stats_rows(call.world));
   return {};
 }
+CommandOutcome show_totals(CommandCall& call) {
+  const StatsRow sum = sum_row(call.world);
+  std::vector<TotalRow> rows;
+  for (const bool averages : {false, true}) {
+    for (std::size_t i = 0; i < half; ++i) {
+      const TotalColumn& from = averages ? average_columns[i] : total_columns[i];
+      rows.push_back({(averages ? "avg_" : "total_") + std::string(names_in_totals[i]), from.full.get(sum)});
+    }
+  }
+  write_rows(call.out, all_totals, rows);
+  return {};
+}
+std::vector<ColumnInfo> totals_columns() { return describe<all_totals>(); }
+
 std::vector<ColumnInfo> stats_averages_columns() { return describe<averages_half>(); }
 
 }  // namespace pgweir

@@ -113,4 +113,20 @@ std::string moment_text(Instant at, Instant now, Duration wall_offset) {
   return text;
 }
 
+std::string wrapped_text(Bytes text, Bytes prefix, std::size_t width) {
+  width -= std::min(width - 1, prefix.size());
+  std::string out;
+  while (!text.empty()) {
+    std::size_t end = text.size();
+    if (end > width) {
+      end = text.rfind(' ', width);
+      if (end == Bytes::npos || end == 0) end = std::min(text.find(' ', 1), text.size());
+    }
+    out += out.empty() ? std::string(prefix) : "\n" + std::string(prefix.size(), ' ');
+    out += text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return out;
+}
+
 }  // namespace pgweir

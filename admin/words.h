@@ -18,6 +18,9 @@ std::string count_text(std::uint64_t n, const char* one, const char* many);  // 
 // what is not UTF-8 \xNN. Longer text is cut after about `most` characters, and ends in "...", as it does
 // when there is more that `text` does not hold.
 std::string line_text(Bytes text, std::size_t most, bool more = false);
+// In lines of at most `width` characters where blanks allow it. `prefix` stands before the first line, as
+// many blanks before the others.
+std::string wrapped_text(Bytes text, Bytes prefix, std::size_t width);
 // "Tue 10:04 UTC" when `wall_offset` (see AdviceInput) is known, else "began 12 min ago".
 std::string moment_text(Instant at, Instant now, Duration wall_offset);
 

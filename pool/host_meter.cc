@@ -38,23 +38,34 @@ int HostMeter::sample(std::int64_t cell) const {
   return cell > last_cell_ ? level_ : ring_[static_cast<std::size_t>(cell & (cells - 1))];
 }
 
-SpeedEvidence::Level& HostMeter::at(std::vector<SpeedEvidence::Level>& levels, int level) const {
-  const auto place = static_cast<std::size_t>(std::clamp(level * workers_, 1, highest_level));
+SpeedEvidence::Level& HostMeter::at(std::vector<SpeedEvidence::Level>& levels, int level) {
+  const auto place = static_cast<std::size_t>(std::clamp(level, 1, SpeedEvidence::highest_level));
   if (levels.size() <= place) levels.resize(place + 1);
   return levels[place];
+}
+
+HostMeter::HostMeter(Instant now, bool shared) {
+  evidence_.start = std::chrono::floor<std::chrono::microseconds>(now);
+  if (shared) shared_.emplace(now);
 }
 
 std::uint16_t HostMeter::begun(Instant now) {
   pass(now);
   ++level_;
+  if (shared_) shared_->level(level_, now);
   return static_cast<std::uint16_t>(
       std::min(level_, static_cast<int>(std::numeric_limits<std::uint16_t>::max())));
 }
 
 void HostMeter::ended(std::uint64_t statement_class, Instant start, std::uint16_t level, Instant now) {
   pass(now);
+  if (shared_) {
+    shared_->ended(statement_class, start, level, level_, now);
+    shared_->level(--level_, now);
+    return;
+  }
   const bool told_apart =
-      evidence_.classes.size() < most_classes || evidence_.classes.contains(statement_class);
+      evidence_.classes.size() < SpeedEvidence::most_classes || evidence_.classes.contains(statement_class);
   auto& levels = evidence_.classes[told_apart ? statement_class : 0];
   const Duration span = std::max(now - start, Duration::zero());
   if (span <= short_time) {
@@ -89,18 +100,14 @@ SpeedEvidence HostMeter::evidence(Instant now) const {
   return evidence;
 }
 
-void merge(SpeedEvidence& evidence, const SpeedEvidence& other) {
-  const Instant end = std::max(evidence.start + evidence.length, other.start + other.length);
-  evidence.start = std::min(evidence.start, other.start);
-  evidence.length = end - evidence.start;
-  for (const auto& [statement_class, levels] : other.classes) {
-    auto& mine = evidence.classes[statement_class];
-    if (mine.size() < levels.size()) mine.resize(levels.size());
-    for (std::size_t i = 0; i < levels.size(); ++i) {
-      mine[i].completions += levels[i].completions;
-      mine[i].exposure += levels[i].exposure;
-    }
-  }
+std::optional<HostPart> HostMeter::take_part(Instant now) {
+  if (!shared_ || !shared_->is_due(now)) return {};
+  return shared_->take(now);
+}
+
+std::optional<HostPart> HostMeter::part(Instant now) const {
+  if (!shared_) return {};
+  return shared_->so_far(now);
 }
 
 }  // namespace pgweir

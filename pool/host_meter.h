@@ -4,11 +4,15 @@
 //
 // The level is kept as one sample for each millisecond of the last two minutes. A statement's time is put to
 // the levels that it met: to those of its first and last moment when it was short, else to the samples.
+// A worker that shares the host with others does not know them: it keeps how its own level moved, and its
+// statements, and hands them out each minute (HostPart), to be put together with the others'.
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "pool/host_part.h"
 #include "pool/profile.h"
 #include "pool/time.h"
 
@@ -16,12 +20,8 @@ namespace pgweir {
 
 class HostMeter {
  public:
-  // Classes that are told apart; the others count together.
-  static constexpr std::size_t most_classes = 64;
-  static constexpr int highest_level = 4095;
-
-  // Where workers share a host each sees its own part: `workers` times its level is taken for the whole.
-  HostMeter(Instant now, int workers) : workers_(workers) { evidence_.start = now; }
+  // `shared`: with other workers.
+  HostMeter(Instant now, bool shared);
 
   // Executing now, with a statement that begins.
   std::uint16_t begun(Instant now);
@@ -30,7 +30,14 @@ class HostMeter {
 
   // This worker's level at `from`, and each millisecond after it, until before `to`.
   std::vector<std::uint16_t> samples(Instant from, Instant to) const;
+  // Without a class when the host is shared.
   SpeedEvidence evidence(Instant now) const;
+
+  // Of a shared host, since the last call: each minute. Empty before the minute is over, and where nobody
+  // shares.
+  std::optional<HostPart> take_part(Instant now);
+  // The same so far.
+  std::optional<HostPart> part(Instant now) const;
 
  private:
   static constexpr std::int64_t cells = 1 << 17;  // 131 s
@@ -38,16 +45,13 @@ class HostMeter {
   static std::int64_t cell_of(Instant at);
   void pass(Instant now);
   int sample(std::int64_t cell) const;
-  SpeedEvidence::Level& at(std::vector<SpeedEvidence::Level>& levels, int level) const;
+  static SpeedEvidence::Level& at(std::vector<SpeedEvidence::Level>& levels, int level);
 
-  int workers_;
   int level_ = 0;
   std::int64_t last_cell_ = 0;  // the last that has been written
   std::vector<std::uint16_t> ring_;
   SpeedEvidence evidence_;
+  std::optional<HostPartRecorder> shared_;
 };
-
-// Puts what two workers saw of the same host together.
-void merge(SpeedEvidence& evidence, const SpeedEvidence& other);
 
 }  // namespace pgweir

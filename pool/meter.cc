@@ -10,9 +10,6 @@ namespace pgweir {
 
 namespace {
 
-// Shorter pauses are part of the load.
-constexpr Duration shortest_idle = std::chrono::seconds(1);
-
 std::int64_t minute_of(Instant t) {
   const auto ns = t.time_since_epoch();
   return std::chrono::floor<std::chrono::minutes>(ns).count();
@@ -108,6 +105,13 @@ Meter::Meter(Instant now, HostMeter* host)
   now_.start = now;
 }
 
+void Meter::record_series(bool wanted, Instant now) {
+  if (wanted == series_.has_value()) return;
+  virtual_.record(wanted);
+  series_.reset();
+  if (wanted) series_.emplace(now, held_.gauge.level(), needing_);
+}
+
 void Meter::arrived(Use& use, Instant now) {
   if (use.state != Use::State::none) return;
   use.state = Use::State::arrived;
@@ -136,6 +140,7 @@ void Meter::served(Use& use, WaitReason why, Instant now) {
   use.state = Use::State::linking;
   use.served = use.state_since = now;
   held_.gauge.add(1, now);
+  if (series_) series_->held.change(held_.gauge.level(), now);
   virtual_.served(was_queued, use.wait, now);
   ++running_;
   running_since_ += static_cast<std::uint64_t>((now - since_).count());
@@ -224,6 +229,7 @@ void Meter::released(Use& use, Instant now) {
   const Duration holding = std::max(now - use.served, Duration::zero());
   held_.gauge.completion();
   held_.gauge.add(-1, now);
+  if (series_) series_->held.change(held_.gauge.level(), now);
   virtual_.released(use.wait, now);
   --running_;
   running_since_ -= static_cast<std::uint64_t>((use.served - since_).count());
@@ -258,6 +264,7 @@ void Meter::needing(int by, Instant now) {
   now_.trend.add_time(needing_, now - needing_since_);
   needing_since_ = now;
   needing_ += by;
+  if (series_) series_->needing.change(needing_, now, std::max(by, 0));
   if (needing_ == 0) idle_since_ = now;
   now_.highest_needing = std::max(now_.highest_needing, needing_);
 }
@@ -297,9 +304,20 @@ MinuteWindow Meter::window(Instant now) const {
 void Meter::cut(Instant now) {
   MinuteWindow closed = window(now);
   closed.virtual_final = false;
+  if (series_) {
+    // From its first moment on, or not at all.
+    const bool whole = std::exchange(series_->since, now) <= closed.start;
+    auto held = std::make_shared<const LevelSeries>(series_->held.take(now));
+    auto needing = std::make_shared<const LevelSeries>(series_->needing.take(now));
+    if (whole) {
+      closed.held_series = std::move(held);
+      closed.needing_series = std::move(needing);
+    }
+  }
   windows_.push(std::make_shared<const MinuteWindow>(std::move(closed)));
   virtual_.cut(now);
-  for (const LevelTimes& times : virtual_.take_finished()) windows_.complete(times);
+  for (VirtualDemand::Finished& it : virtual_.take_finished())
+    windows_.complete(it.times, std::move(it.series));
 
   for (Track* track : {&held_, &executing_, &idle_in_transaction_, &waiting_, &open_})
     track->before.merge(track->gauge.take(now));
@@ -359,7 +377,7 @@ Duration Meter::preview_lag() const {
   return std::min(std::max(longest_wait_, longest_wait_before_), VirtualDemand::lag);
 }
 
-PoolMeasure Meter::measure(Instant now) const {
+PoolMeasure Meter::measure(Instant now, bool series_too) const {
   PoolMeasure measure;
   measure.since = since_;
   measure.now = now;
@@ -393,6 +411,11 @@ PoolMeasure Meter::measure(Instant now) const {
   const std::vector<LevelTimes> known = virtual_.preview(now - preview_lag(), now);
   measure.current.virtual_demand = known.back();
   measure.current.virtual_final = false;
+  if (series_too && series_ && series_->since <= now_.start) {
+    measure.current.held_series = std::make_shared<const LevelSeries>(series_->held.so_far(now));
+    measure.current.needing_series = std::make_shared<const LevelSeries>(series_->needing.so_far(now));
+    measure.current.demand_series = virtual_.series(now);
+  }
   std::size_t next = 0;
   for (WindowRef& window : measure.windows) {
     if (window->virtual_final || next + 1 >= known.size()) continue;

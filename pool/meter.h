@@ -17,10 +17,12 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "pool/histogram.h"
+#include "pool/level_series.h"
 #include "pool/levels.h"
 #include "pool/pulse.h"
 #include "pool/time.h"
@@ -76,7 +78,7 @@ struct PoolMeasure {
   std::vector<WindowRef> windows;  // closed, oldest first
   MinuteWindow current;            // the open one
   LittleCheck little;
-  int shards = 1;  // more than one: levels are estimates
+  int shards = 1;  // more than one: held, executing and so on, since the start, are estimates
 };
 
 // Adds another shard of the same pool. Windows that began in the same minute are put together.
@@ -112,6 +114,8 @@ class Meter {
   void clients_changed(int connected) { clients_ = std::max(clients_now_ = connected, clients_); }
   // The size of the whole pool, for the record.
   void pool_size_changed(int size) { pool_size_ = size; }
+  // Whether other workers have a part of this pool: then windows say how the levels moved.
+  void record_series(bool wanted, Instant now);
   PoolTotals& totals() { return totals_; }
   const PoolTotals& totals() const { return totals_; }
 
@@ -127,7 +131,8 @@ class Meter {
   std::vector<WindowRef> take_final(bool open_too = false);
 
   LittleCheck little(Instant now) const;
-  PoolMeasure measure(Instant now) const;
+  // `series_too`: how the levels moved in the open window, if that is recorded; it takes time to copy.
+  PoolMeasure measure(Instant now, bool series_too = false) const;
   // All but what it does not know: failing_since, failure and retry_at. Allocates nothing.
   PoolPulse pulse(Duration target, Instant now) const;
 
@@ -138,6 +143,13 @@ class Meter {
     LevelTimes all(Instant now) const;
     LevelGauge gauge;
     LevelTimes before;
+  };
+
+  struct Series {
+    Series(Instant now, int held_level, int needing_level)
+        : since(now), held(held_level, now), needing(needing_level, now) {}
+    Instant since;
+    LevelRecorder held, needing;
   };
 
   void needing(int by, Instant now);
@@ -159,6 +171,7 @@ class Meter {
 
   Track held_, executing_, idle_in_transaction_, waiting_, open_;
   VirtualDemand virtual_;
+  std::optional<Series> series_;
 
   int needing_ = 0;
   Instant needing_since_;  // when needing_ changed last, or the window began

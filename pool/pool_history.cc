@@ -26,6 +26,9 @@ Duration p99_wait(const WindowRef& window) {
   return window ? window->waits.unpack().quantile(0.99) : Duration(-1);
 }
 
+// Put together from what several workers saw, by a PoolHistory.
+bool is_whole(const MinuteWindow& window) { return window.shards > 1 && !window.estimated; }
+
 Period period_of(const WindowRef& minute) { return {*minute, minute, minute, false}; }
 
 void add(Period& period, const Period& more) {
@@ -96,6 +99,10 @@ void PoolHistory::add(const WindowRef& part) {
     if (minutes_.size() > most_minutes) minutes_.erase(minutes_.begin());
     return;
   }
+  if (is_whole(*part) && part->shards >= (*at)->shards) {
+    *at = part;
+    return;
+  }
   auto both = std::make_shared<MinuteWindow>(**at);
   if (overlap(*both, *part)) {
     combine(*both, *part);
@@ -107,6 +114,16 @@ void PoolHistory::add(const WindowRef& part) {
   // What was put together may have another middle.
   std::sort(minutes_.begin(), minutes_.end(),
             [](const WindowRef& a, const WindowRef& b) { return minute_of(*a) < minute_of(*b); });
+}
+
+std::vector<WindowRef> PoolHistory::take_whole(Instant now) {
+  std::vector<WindowRef> whole;
+  for (WindowRef& minute : minutes_) {
+    if (!minute->held_series || minute->start + minute->duration + lateness > now) continue;
+    minute = without_series(minute);
+    if (is_whole(*minute)) whole.push_back(minute);
+  }
+  return whole;
 }
 
 void PoolHistory::push(Tier tier, PeriodRef period) {

@@ -44,8 +44,11 @@ class PoolHistory {
 
   explicit PoolHistory(Duration wall_offset) : wall_offset_(wall_offset) {}
 
-  // One worker's part of a minute, in any order.
+  // One worker's part of a minute, in any order; or all parts together, instead of those that are there.
   void add(const WindowRef& part);
+  // The minutes whose parts have all come since the last call, where there was more than one part: put
+  // together, to be kept instead of them.
+  std::vector<WindowRef> take_whole(Instant now);
   // A period that was closed by an earlier process; they come in the order in which they were closed.
   void restore(Tier tier, PeriodRef period);
   // Closes what is over: the new periods, to be kept.

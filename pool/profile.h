@@ -36,6 +36,10 @@ struct StatementClass {
 // connections (of all pools on the host, counted while the statement itself executes): how many finished
 // there, D_k[n], and for how long they executed there together, E_k[n].
 struct SpeedEvidence {
+  // Classes that are told apart; the others count together.
+  static constexpr std::size_t most_classes = 64;
+  static constexpr int highest_level = 4095;
+
   struct Level {
     std::uint64_t completions = 0;
     double exposure = 0;  // seconds, summed over the connections that executed

@@ -13,7 +13,7 @@ std::optional<ConnId> Shard::acquire() {
 }
 
 std::optional<ConnId> Shard::next_to_check() {
-  if (idle_.empty() || waiting() <= checking_) return std::nullopt;
+  if (shut_ || idle_.empty() || waiting() <= checking_) return std::nullopt;
   const ConnId server = idle_.back().server;
   idle_.pop_back();
   ++busy_;
@@ -37,7 +37,9 @@ void Shard::dial_failed(Instant now, bool refused, Duration longest) {
 }
 
 std::optional<Waiter> Shard::release(ConnId server, Instant connected, Instant now) {
-  if (auto waiter = pop_waiter()) return waiter;
+  if (!shut_) {
+    if (auto waiter = pop_waiter()) return waiter;
+  }
   --busy_;
   idle_.push_back({server, now, connected});
   retire_floor_ = std::min(retire_floor_, retire_at(idle_.back(), now));
@@ -56,6 +58,7 @@ void Shard::granted(int slots) {
 // Connections that should be there and are not: one for each waiter that none of those on their way in will
 // serve, and what is missing to `min`.
 int Shard::needed(bool keep_min) const {
+  if (shut_) return 0;
   const int for_waiters = waiting() - login_ - checking_;
   const int for_min = keep_min ? limits_.min - open() : 0;
   return std::max({0, for_waiters, for_min});

@@ -6,7 +6,8 @@
 //
 // Invariants:
 //  S1 open() <= slots(): a server connection exists only with a slot granted by the pool's Arbiter.
-//  S2 Nobody waits while a server is idle here, unless as many are being checked as clients wait.
+//  S2 Nobody waits while a server is idle here, unless as many are being checked as clients wait, or the
+//     shard is shut.
 //  S3 A server is idle, or busy with one client, or on its way in or out; never two of these.
 //  S4 The queue is served first in, first out; idle servers last in, first out, so that the rest can age.
 
@@ -55,6 +56,10 @@ class Shard {
     asked_ = 0;
     retire_floor_ = Instant{};
   }
+
+  // While it is shut all clients wait, no server is opened, and slots without a server go back.
+  void set_shut(bool shut) { shut_ = shut; }
+  bool is_shut() const { return shut_; }
 
   // An idle server for a client, now busy; nothing when the client has to wait (then call `wait`).
   std::optional<ConnId> acquire();
@@ -183,6 +188,7 @@ class Shard {
   int leaving_ = 0;   // of the busy ones, those that next_to_retire named
   int asked_ = 0;     // slots asked for and not granted yet
   Need asked_for_ = Need::min;
+  bool shut_ = false;
   Instant settled_{};             // from when on servers may be closed for other pools
   Instant retire_floor_ = never;  // no idle server is to be retired before
 };

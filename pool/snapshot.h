@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "pool/host_part.h"
 #include "pool/ids.h"
 #include "pool/meter.h"
 #include "pool/pin_clock.h"
@@ -26,6 +27,7 @@ struct PeerAddress {
   int port = 0;
   std::string local_address;
   int local_port = 0;
+  bool own_user = false;  // at a Unix socket: a process of the user that pgweir runs as
 };
 
 // What is cut beside the pools and their counts.
@@ -116,6 +118,7 @@ struct PoolSnapshot {
 struct HostSnapshot {
   std::string name;
   SpeedEvidence evidence;
+  std::optional<HostPart> part;  // of the present minute, when other workers share the host
 };
 
 struct ClientSnapshot {

@@ -115,6 +115,8 @@ void State::put(const AdviceEntry& entry) {
 std::vector<StateEntry> State::close(Instant now) {
   std::vector<StateEntry> entries;
   for (auto& [route, pool] : pools_) {
+    for (WindowRef& minute : pool.history.take_whole(now))
+      entries.emplace_back(MinuteEntry{route, std::move(minute)});
     for (auto& [tier, period] : pool.history.close(now, runs_))
       entries.emplace_back(PeriodEntry{route, tier, std::move(period)});
   }

@@ -21,7 +21,8 @@ namespace pgweir {
 struct RunEntry {
   Instant start{}, until{};
 };
-// One worker's part of a closed minute, its virtual demand final.
+// One worker's part of a closed minute, its virtual demand final; or later all parts together, instead of
+// them.
 struct MinuteEntry {
   Route route;
   WindowRef minute;
@@ -84,7 +85,8 @@ class State {
   // One worker's part of a trace; its statement classes are numbered by `classes`. Parts of the same minute
   // are put together.
   void add_trace(const Route& route, TraceSegment part, const std::vector<std::uint64_t>& classes);
-  // Closes the periods that are over, and returns them, to be written.
+  // Closes the periods that are over, and returns them, to be written, with the minutes of which all parts
+  // have come.
   std::vector<StateEntry> close(Instant now);
 
   Duration wall_offset() const { return wall_offset_; }

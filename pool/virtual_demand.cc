@@ -80,12 +80,21 @@ void VirtualDemand::cut(Instant now) {
   }
 }
 
-std::vector<LevelTimes> VirtualDemand::take_finished() { return std::exchange(finished_, {}); }
+void VirtualDemand::record(bool wanted) {
+  if (wanted == recorded_) return;
+  recorded_ = wanted;
+  recorder_.reset();
+  if (wanted && !on_ && times_.total() == Duration::zero() && finished_.empty() && cuts_.empty())
+    recorder_.emplace(static_cast<int>(level_), cursor_);
+}
+
+std::vector<VirtualDemand::Finished> VirtualDemand::take_finished() { return std::exchange(finished_, {}); }
 
 std::vector<LevelTimes> VirtualDemand::preview(Instant until, Instant now) const {
   VirtualDemand rest(cursor_);
   if (on_) {
     rest = *this;
+    rest.record(false);
     rest.advance(until);
   } else {
     rest.times_ = times_;
@@ -94,10 +103,18 @@ std::vector<LevelTimes> VirtualDemand::preview(Instant until, Instant now) const
     rest.finished_ = finished_;
     rest.pass(now);
   }
-  std::vector<LevelTimes> windows = std::move(rest.finished_);
+  std::vector<LevelTimes> windows;
+  for (Finished& it : rest.finished_) windows.push_back(std::move(it.times));
   windows.push_back(rest.times_.packed());
   windows.resize(windows.size() + rest.cuts_.size());
   return windows;
+}
+
+LevelSeriesRef VirtualDemand::series(Instant now) const {
+  if (on_ || !recorder_ || !cuts_.empty()) return nullptr;
+  LevelRecorder recorder = *recorder_;
+  recorder.change(static_cast<int>(level_), cursor_);
+  return std::make_shared<const LevelSeries>(recorder.take(now));
 }
 
 void VirtualDemand::switch_on(Instant now) {
@@ -140,10 +157,15 @@ void VirtualDemand::advance(Instant limit) {
 // The level stays until `to`.
 void VirtualDemand::pass(Instant to) {
   const auto level = static_cast<int>(std::clamp<std::int64_t>(level_, 0, std::numeric_limits<int>::max()));
+  if (recorder_ && to > cursor_) recorder_->change(level, cursor_);
   while (!cuts_.empty() && cuts_.front() <= to) {
     times_.add_time(level, cuts_.front() - cursor_);
     cursor_ = std::max(cursor_, cuts_.front());
-    finished_.push_back(times_.packed());
+    finished_.push_back({times_.packed(), {}});
+    if (recorder_)
+      finished_.back().series = std::make_shared<const LevelSeries>(recorder_->take(cursor_));
+    else if (recorded_)
+      recorder_.emplace(level, cursor_);
     times_.clear();
     cuts_.erase(cuts_.begin());
   }

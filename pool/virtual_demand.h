@@ -15,8 +15,10 @@
 //  - a client that gave up counts as one typical transaction from its arrival, but for 30 s from now at most.
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "pool/level_series.h"
 #include "pool/levels.h"
 #include "pool/time.h"
 
@@ -27,6 +29,9 @@ class VirtualDemand {
   static constexpr Duration lag = std::chrono::seconds(60);
 
   explicit VirtualDemand(Instant now) : cursor_(now) {}
+
+  // How the demand moves is wanted with each window from now on, the present one if it has just begun.
+  void record(bool wanted);
 
   // `now` never goes back. A client starts to wait.
   void queued(Instant now);
@@ -39,11 +44,17 @@ class VirtualDemand {
 
   // A window ends. It is finished at once, or when its last cell is final.
   void cut(Instant now);
+  struct Finished {
+    LevelTimes times;
+    LevelSeriesRef series;  // null: not wanted
+  };
   // The windows finished since the last call, oldest first.
-  std::vector<LevelTimes> take_finished();
+  std::vector<Finished> take_finished();
   // What is finished, then all other windows and the present one as far as they are known: up to `until`
   // when clients wait, else up to `now`.
   std::vector<LevelTimes> preview(Instant until, Instant now) const;
+  // How it moved in the present window; null when that is not wanted, or not known yet.
+  LevelSeriesRef series(Instant now) const;
 
  private:
   static std::int64_t cell_of(Instant t);
@@ -60,7 +71,9 @@ class VirtualDemand {
   std::int64_t level_ = 0;     // at cursor_
   int in_use_ = 0;             // really, now
   std::vector<Instant> cuts_;  // ends of windows that cursor_ has not reached
-  std::vector<LevelTimes> finished_;
+  std::vector<Finished> finished_;
+  bool recorded_ = false;
+  std::optional<LevelRecorder> recorder_;  // from cursor_ on
 
   bool on_ = false;
   bool used_ = false;  // since the last cut

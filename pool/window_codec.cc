@@ -175,7 +175,7 @@ void write(ByteWriter& out, const MinuteWindow& window, const WallClock& clock) 
   write(out, window.waits);
   write(out, window.held);
   write(out, window.virtual_demand);
-  out.byte(window.virtual_final ? 1 : 0);
+  out.byte(static_cast<std::uint8_t>((window.virtual_final ? 1 : 0) | (window.estimated ? 0 : 2)));
   out.span(window.executing);
   out.span(window.idle_in_transaction);
   out.real(window.holding_seconds);
@@ -200,7 +200,8 @@ MinuteWindow read_window(ByteReader& in, const WallClock& clock) {
   window.waits = read_packed(in);
   window.held = read_levels(in, longest_window);
   window.virtual_demand = read_levels(in, longest_window);
-  window.virtual_final = in.byte() != 0;
+  const auto flags = in.byte();
+  window.virtual_final = (flags & 1) != 0;
   window.executing = in.span();
   window.idle_in_transaction = in.span();
   window.holding_seconds = in.real();
@@ -212,6 +213,7 @@ MinuteWindow read_window(ByteReader& in, const WallClock& clock) {
                            &window.clients, &window.pool_size})
     *value = in.small(most_connections);
   window.shards = in.small(most_shards);
+  window.estimated = window.shards > 1 && (flags & 2) == 0;
   return window;
 }
 

@@ -92,20 +92,45 @@ void append(MinuteWindow& window, const MinuteWindow& later) {
   window.clients = std::max(window.clients, later.clients);
   window.pool_size = later.pool_size;
   window.shards = std::max(window.shards, later.shards);
+  window.estimated = window.estimated || later.estimated;
+  window.held_series.reset();
+  window.demand_series.reset();
+  window.needing_series.reset();
 }
 
 void combine(MinuteWindow& window, const MinuteWindow& other) {
-  const Duration common_idle = std::min(window.idle, other.idle);
+  Duration common_idle = std::min(window.idle, other.idle);
   add_counts(window, other);
-  window.held = combine_active(std::move(window.held), other.held, common_idle);
-  window.virtual_demand = combine_active(std::move(window.virtual_demand), other.virtual_demand, common_idle);
+  if (window.needing_series && other.needing_series) {
+    window.needing_series =
+        std::make_shared<const LevelSeries>(sum(*window.needing_series, *other.needing_series));
+    window.trend = trend_of(*window.needing_series);
+    window.highest_needing = times_of(*window.needing_series).highest();
+    common_idle = pauses_of(*window.needing_series, shortest_idle);
+  } else {
+    window.needing_series.reset();
+    window.trend = ArrivalTrend{};
+    window.highest_needing += other.highest_needing;
+  }
+  window.estimated = window.estimated || other.estimated;
+  const auto put_together = [&](LevelTimes& levels, LevelSeriesRef& series, const LevelTimes& other_levels,
+                                const LevelSeriesRef& other_series) {
+    if (series && other_series) {
+      series = std::make_shared<const LevelSeries>(sum(*series, *other_series));
+      levels = times_of(*series);
+    } else {
+      series.reset();
+      levels = combine_active(std::move(levels), other_levels, common_idle);
+      window.estimated = true;
+    }
+  };
+  put_together(window.held, window.held_series, other.held, other.held_series);
+  put_together(window.virtual_demand, window.demand_series, other.virtual_demand, other.demand_series);
   window.start = std::min(window.start, other.start);
   window.duration = std::max(window.duration, other.duration);
   window.idle = common_idle;
-  window.trend = ArrivalTrend{};  // shards do not see each other's clients
   window.highest_open += other.highest_open;
   window.highest_waiting += other.highest_waiting;
-  window.highest_needing += other.highest_needing;
   window.clients += other.clients;
   window.pool_size = std::max(window.pool_size, other.pool_size);
   window.shards += other.shards;
@@ -114,17 +139,30 @@ void combine(MinuteWindow& window, const MinuteWindow& other) {
 void Windows::push(WindowRef window) {
   if (windows_.size() == capacity) windows_.erase(windows_.begin());
   windows_.push_back(std::move(window));
+  if (windows_.size() > with_series) {
+    WindowRef& old = windows_[windows_.size() - 1 - with_series];
+    if (old->held_series) old = without_series(old);
+  }
 }
 
-void Windows::complete(const LevelTimes& virtual_demand) {
+void Windows::complete(const LevelTimes& virtual_demand, LevelSeriesRef series) {
   for (WindowRef& window : windows_) {
     if (window->virtual_final) continue;
     auto done = std::make_shared<MinuteWindow>(*window);
     done->virtual_demand = virtual_demand;
+    done->demand_series = std::move(series);
     done->virtual_final = true;
     window = std::move(done);
     return;
   }
+}
+
+WindowRef without_series(const WindowRef& window) {
+  auto bare = std::make_shared<MinuteWindow>(*window);
+  bare->held_series.reset();
+  bare->demand_series.reset();
+  bare->needing_series.reset();
+  return bare;
 }
 
 MinuteWindow sum(const std::vector<WindowRef>& windows, Instant from, Instant to) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "pool/histogram.h"
+#include "pool/level_series.h"
 #include "pool/levels.h"
 #include "pool/time.h"
 
@@ -80,7 +81,12 @@ struct MinuteWindow {
   int highest_needing = 0;  // waiting or served
   int clients = 0;          // connected, at the most; 0: not known
   int pool_size = 0;        // at the end
-  int shards = 1;           // more than one: levels are estimates, see LevelTimes::combine
+  int shards = 1;           // workers whose parts are in it
+  bool estimated = false;   // the levels, see LevelTimes::combine: how parts moved together was not known
+
+  // How the levels moved, so that the parts of several workers can be put together exactly: there only while
+  // parts may still come, and where there is more than one worker. Not kept.
+  LevelSeriesRef held_series, demand_series, needing_series;
 
   Duration active() const { return duration - idle; }
   std::uint64_t abandoned() const;
@@ -96,7 +102,10 @@ using WindowRef = std::shared_ptr<const MinuteWindow>;
 
 // `later` is of the same shard; the gap between them counts for nothing.
 void append(MinuteWindow& window, const MinuteWindow& later);
-// `other` is of another shard of the same pool, for the same time.
+// Shorter pauses are part of the load.
+inline constexpr Duration shortest_idle = std::chrono::seconds(1);
+
+// `other` is of another shard of the same pool, for the same time. Exact when both have their series.
 void combine(MinuteWindow& window, const MinuteWindow& other);
 
 // The last closed windows of a shard, oldest first. When it is full, the oldest goes: long before that its
@@ -104,10 +113,12 @@ void combine(MinuteWindow& window, const MinuteWindow& other);
 class Windows {
  public:
   static constexpr std::size_t capacity = 15;
+  // So many of them keep their series.
+  static constexpr std::size_t with_series = 3;
 
   void push(WindowRef window);
   // The oldest window whose virtual demand is still open gets it.
-  void complete(const LevelTimes& virtual_demand);
+  void complete(const LevelTimes& virtual_demand, LevelSeriesRef series = {});
 
   std::size_t size() const { return windows_.size(); }
   const MinuteWindow& operator[](std::size_t i) const { return *windows_[i]; }
@@ -117,6 +128,8 @@ class Windows {
   std::vector<WindowRef> windows_;
 };
 
+// The window, without how its levels moved.
+WindowRef without_series(const WindowRef& window);
 // All windows that begin at or after `from` and before `to`, as one.
 MinuteWindow sum(const std::vector<WindowRef>& windows, Instant from, Instant to);
 // The one with the highest offered load; null when there is none.

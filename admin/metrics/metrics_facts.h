@@ -17,6 +17,7 @@ struct MetricsFacts {
   Instant started{};       // the process
   std::vector<Alert> alerts{};
   bool draining = false;
+  Gates gates{};
 
   // As the console sees it; refers to this.
   World world() const {
@@ -25,7 +26,8 @@ struct MetricsFacts {
             .now = now,
             .wall_offset = wall_offset,
             .started = started,
-            .alerts = alerts};
+            .alerts = alerts,
+            .gates = gates};
   }
 };
 

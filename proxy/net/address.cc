@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 namespace pgweir {
 
@@ -24,14 +26,24 @@ NamedAddress name_of(const sockaddr_storage& address) {
   return {"unix", 0};
 }
 
+namespace {
+
+bool is_own_user(int unix_socket) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  return getsockopt(unix_socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid();
+}
+
+}  // namespace
+
 PeerAddress ends_of(int fd, int unix_port) {
   sockaddr_storage peer{}, local{};
   socklen_t peer_size = sizeof peer, local_size = sizeof local;
   getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &peer_size);
   getsockname(fd, reinterpret_cast<sockaddr*>(&local), &local_size);
-  if (local.ss_family == AF_UNIX) return {"unix", unix_port, "unix", unix_port};
+  if (local.ss_family == AF_UNIX) return {"unix", unix_port, "unix", unix_port, is_own_user(fd)};
   const NamedAddress there = name_of(peer), here = name_of(local);
-  return {there.address, there.port, here.address, here.port};
+  return {there.address, there.port, here.address, here.port, false};
 }
 
 std::string with_port(const std::string& address, int port) {

@@ -62,12 +62,12 @@ void Control::on_signal(int signal) {
     core_->reload();
     return;
   }
-  if (signal == SIGINT && drain_wanted_) {
+  if (signal == SIGINT && (draining_ || drain_wanted_)) {
     log_.write(LogLevel::info, "SIGINT while draining: stopping at once");
     uv_stop(loop_.get());
     return;
   }
-  drain_wanted_ = true;
+  drain_wanted_ = DrainMode::transactions;
 }
 
 void Control::on_mail() {
@@ -81,8 +81,8 @@ void Control::on_mail() {
 
 void Control::end_turn() {
   core_->end_turn();
-  if (drain_wanted_ && !draining_) {
-    start_drain();
+  if (drain_wanted_) {
+    begin_drain(*std::exchange(drain_wanted_, std::nullopt));
     core_->end_turn();
   }
   if (draining_ && core_->drained()) {
@@ -91,11 +91,13 @@ void Control::end_turn() {
   }
 }
 
-void Control::start_drain() {
-  draining_ = true;
-  log_.write(LogLevel::info, "draining: no new clients, transactions may finish; SIGINT stops at once");
+void Control::begin_drain(DrainMode mode) {
+  const char* const how =
+      mode == DrainMode::clients ? "clients may stay as long as they like" : "transactions may finish";
+  log_.write(LogLevel::info, std::string("draining: no new clients, ") + how + "; SIGINT stops at once");
   core_->begin_turn(turn_.now());
-  core_->drain();
+  core_->drain(mode);
+  if (std::exchange(draining_, true)) return;
   if (shutdown_timeout_ == Duration::zero()) return;
   const auto millis = std::chrono::ceil<std::chrono::milliseconds>(shutdown_timeout_).count();
   uv_timer_start(
@@ -118,10 +120,7 @@ void Control::keep(StateEntry entry) {
 
 ControlHost::Reloaded Control::reload(const Settings& running) {
   ControlHost::Reloaded result = reload_(running);
-  if (result.settings) {
-    log_.configure(result.settings->log);
-    shutdown_timeout_ = result.settings->shutdown_timeout;
-  }
+  if (result.settings) configure(*result.settings);
   const LogLevel level = result.settings ? LogLevel::info : LogLevel::error;
   std::istringstream lines(result.report);
   for (std::string line; std::getline(lines, line);) log_.write(level, line);
@@ -132,12 +131,13 @@ void Control::in_background(std::function<ConsoleComputed()> work) {
   background_.run([this, work = std::move(work)] { mailbox_.post(work()); });
 }
 
-void Control::stop(bool drain) {
-  if (drain) {
-    drain_wanted_ = true;
-  } else {
-    uv_stop(loop_.get());
-  }
+void Control::stop() { uv_stop(loop_.get()); }
+
+void Control::start_drain(DrainMode mode) { drain_wanted_ = mode; }
+
+void Control::configure(const Settings& settings) {
+  log_.configure(settings.log);
+  shutdown_timeout_ = settings.shutdown_timeout;
 }
 
 }  // namespace pgweir

@@ -39,7 +39,7 @@ class Control final : private ControlHost, private TurnTaker {
   void watch(int signal);
   void on_signal(int signal);
   void on_mail();
-  void start_drain();
+  void begin_drain(DrainMode mode);
   void on_drain_timeout();
 
   // ControlHost
@@ -47,7 +47,9 @@ class Control final : private ControlHost, private TurnTaker {
   ControlHost::Reloaded reload(const Settings& running) override;
   void in_background(std::function<ConsoleComputed()> work) override;
   void run_hook(HookRun run) override { hook_.run(std::move(run)); }
-  void stop(bool drain) override;
+  void stop() override;
+  void start_drain(DrainMode mode) override;
+  void configure(const Settings& settings) override;
   void keep(StateEntry entry) override;
   void log(LogLine line) override { log_.write(line); }
 
@@ -72,7 +74,8 @@ class Control final : private ControlHost, private TurnTaker {
   HandlePtr<uv_timer_t> log_timer_, drain_timer_;
   Hook hook_;
   std::vector<ControlMail> mail_;  // being delivered
-  bool drain_wanted_ = false, draining_ = false;
+  std::optional<DrainMode> drain_wanted_;
+  bool draining_ = false;
   Background background_;  // posts to the mailbox: the first to go
 };
 

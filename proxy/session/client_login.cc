@@ -200,7 +200,13 @@ void ClientLogin::on_client_slot(bool granted, int in_use) {
 
 // ---- authentication ----
 
+// The machine has proved who that is: as PgBouncer, which calls this user after itself.
+bool ClientLogin::is_operator() const {
+  return console_ && client_.peer().own_user && is_console_name(startup_.user);
+}
+
 void ClientLogin::authenticate() {
+  if (is_operator()) return authenticated();
   const AuthSettings& auth = engine_.settings().auth;
   if (auth.type == AuthType::trust) return authenticated();
   const UserSettings* const user = engine_.settings().find_user(startup_.user);
@@ -336,6 +342,10 @@ void ClientLogin::authenticated() {
     return refuse(Refusal::database_unknown, "database \"" + startup_.database + "\" does not exist",
                   "pgweir has no [databases] entry for it and no \"*\".");
   }
+  if (engine_.gates().disabled.contains(startup_.database)) {
+    return refuse(Refusal::database_disabled, "database does not allow connections: " + startup_.database, {},
+                  "ENABLE on the console lets clients in again.");
+  }
   if (!wants_replication(startup_) && !parse_options(startup_.options)) {
     return refuse(Refusal::not_supported, "unsupported startup options: \"" + startup_.options + "\"",
                   "Of the switches in \"options\" only -c name=value and --name=value can be passed on.");
@@ -455,14 +465,19 @@ void ClientLogin::finish() {
   const Parameters& parameters = *client_.parameters();
   Writer message;
   for (const auto& [name, value] : parameters.values()) write_parameter_status(message, name, value);
-  const WorkerEngine::CancelKey key = engine_.issue_cancel_key(client_.id());
-  std::array<char, 4> secret{};
-  for (std::size_t i = 0; i < secret.size(); ++i) secret[i] = static_cast<char>(key.secret >> (24 - 8 * i));
-  write_backend_key_data(message, key.pid, {secret.data(), secret.size()});
+  const WorkerEngine::CancelKey key = tell_cancel_key(message);
   write_ready_for_query(message, TransactionStatus::idle);
   send(message.view());
   const std::string rest = std::move(buffer_);
   client_.logged_in(key, engine_.arena().copy(rest));
+}
+
+WorkerEngine::CancelKey ClientLogin::tell_cancel_key(Writer& message) {
+  const WorkerEngine::CancelKey key = engine_.issue_cancel_key(client_.id());
+  std::array<char, 4> secret{};
+  for (std::size_t i = 0; i < secret.size(); ++i) secret[i] = static_cast<char>(key.secret >> (24 - 8 * i));
+  write_backend_key_data(message, key.pid, {secret.data(), secret.size()});
+  return key;
 }
 
 void ClientLogin::finish_console() {
@@ -470,9 +485,9 @@ void ClientLogin::finish_console() {
   const auto listed = [&](const std::vector<std::string>& users) {
     return std::find(users.begin(), users.end(), startup_.user) != users.end();
   };
-  const ConsolePrivilege rights = listed(console.admin_users)   ? ConsolePrivilege::admin
-                                  : listed(console.stats_users) ? ConsolePrivilege::stats
-                                                                : ConsolePrivilege::none;
+  const ConsolePrivilege rights = is_operator() || listed(console.admin_users) ? ConsolePrivilege::admin
+                                  : listed(console.stats_users)                ? ConsolePrivilege::stats
+                                                                               : ConsolePrivilege::none;
   if (rights == ConsolePrivilege::none) {
     return refuse(Refusal::console_denied, "user \"" + startup_.user + "\" may not use the console", {},
                   "Add the user to console.admin_users or console.stats_users.");
@@ -483,10 +498,11 @@ void ClientLogin::finish_console() {
   for (const ConsoleParameter& parameter : console_parameters) {
     if (parameter.reported) write_parameter_status(message, parameter.name, parameter.value);
   }
+  const WorkerEngine::CancelKey key = tell_cancel_key(message);
   write_ready_for_query(message, TransactionStatus::idle);
   send(message.view());
   const std::string rest = std::move(buffer_);
-  client_.logged_in_to_console(rights, engine_.arena().copy(rest));
+  client_.logged_in_to_console(rights, key, engine_.arena().copy(rest));
 }
 
 void ClientLogin::cancel_handled() { client_.leave("cancel request handled"); }

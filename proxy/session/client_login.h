@@ -11,6 +11,7 @@
 #include "protocol/startup.h"
 #include "proxy/session/host.h"
 #include "proxy/session/refusal.h"
+#include "proxy/session/worker_engine.h"
 
 namespace pgweir {
 
@@ -74,7 +75,9 @@ class ClientLogin {
   void welcome();
   std::vector<Parameters::Value> asked_for() const;
   void prepare(ServerSession* server);
+  bool is_operator() const;
   void finish_console();
+  WorkerEngine::CancelKey tell_cancel_key(Writer& message);
   void finish();
   void refuse(Refusal refusal, std::string message, std::string detail = {}, std::string hint = {});
   void send(Bytes bytes);

@@ -29,7 +29,7 @@ constexpr std::size_t header_length = 5;
 const Framer::Types nothing_gathered;
 const Framer::Types console_gathered = [] {
   Framer::Types types;
-  types.set('Q');
+  for (const char type : {'Q', 'P', 'B', 'D', 'E', 'C'}) types.set(static_cast<unsigned char>(type));
   return types;
 }();
 
@@ -46,7 +46,7 @@ bool begins(PlainTransaction kind) {
 // The console gathers what it is asked, so that has a limit of its own.
 std::optional<std::uint32_t> console_limit(char type) {
   constexpr std::uint32_t console_query_limit = 1024 * 1024;
-  if (type == 'Q') return console_query_limit;
+  if (type == 'Q' || type == 'P' || type == 'B') return console_query_limit;
   return frontend_body_limit(type);
 }
 
@@ -423,12 +423,14 @@ void ClientSession::logged_in(WorkerEngine::CancelKey key, Bytes rest) {
   if (engine_.settings().log.connections) log(LogLevel::info, "logged in");
   engine_.bury(std::move(login_));
   engine_.set_reading(*this, true);
+  engine_.stand_still(*this);
   process(rest);
   keep_time();
 }
 
-void ClientSession::logged_in_to_console(ConsolePrivilege rights, Bytes rest) {
+void ClientSession::logged_in_to_console(ConsolePrivilege rights, WorkerEngine::CancelKey key, Bytes rest) {
   console_ = rights;
+  key_ = key;
   framer_ = Framer(&console_gathered, console_limit);
   engine_.set_timer(*this, never);
   if (engine_.settings().log.connections) log(LogLevel::info, "logged in to the console");
@@ -463,6 +465,7 @@ void ClientSession::leave(const std::string& why) {
   if (pool_ != nullptr) --pool_->clients;
   held_.clear(engine_.chunks());
   if (key_.pid != 0) engine_.revoke_cancel_key(key_);
+  if (console_busy_) engine_.host().post_control(ConsoleGaveUp{engine_.id(), id(), false});
   if (counted_ == Counted::yes) engine_.host().post_control(ClientLeft{route_});
   if (client_slot_) {
     engine_.give_client_slot();
@@ -509,6 +512,7 @@ void ClientSession::fail_request(Refusal refusal, const ErrorText& error) {
 }
 
 void ClientSession::cancel() {
+  if (console_busy_) engine_.host().post_control(ConsoleGaveUp{engine_.id(), id(), true});
   if (waiting() && !login_) {
     pool_->shard.leave(place_);
     pool_->meter.abandoned(use_, GaveUp::cancelled, engine_.now());
@@ -711,29 +715,49 @@ void ClientSession::on_console_message(const Piece& piece) {
   if (discard_ == Discard::until_sync || piece.type == 'X') return discard(piece);
   switch (piece.type) {
     case 'Q':
-      console_busy_ = true;
-      engine_.host().post_control(ConsoleAsked{engine_.id(), id(), route_.user, console_,
-                                               std::string(piece.body.substr(0, piece.body.find('\0')))});
-      return;
+      if (console_protocol_) console_protocol_->simple_query();
+      return ask_console(std::string(piece.body.substr(0, piece.body.find('\0'))));
     case 'S':
       return answer_ready();
+    case 'P':
+    case 'B':
+    case 'D':
+    case 'E':
+    case 'C':
+      if (!console_protocol_) console_protocol_ = std::make_unique<ConsoleProtocol>();
+      return console_step(console_protocol_->on_message(piece.type, piece.body, engine_.settings()));
     case 'H':
     case 'd':
     case 'c':
     case 'f':
       return;
     default:
-      told_error(refusal_text(
-          Refusal::not_supported, "the console speaks the simple query protocol only", {},
-          "With psql it works as it is; other drivers have a mode such as preferQueryMode=simple."));
-      discard_ = Discard::until_sync;
+      told_error(refusal_text(Refusal::not_supported, "the console has no functions to call"));
+      answer_ready();
   }
+}
+
+void ClientSession::ask_console(std::string query) {
+  console_busy_ = true;
+  engine_.host().post_control(ConsoleAsked{engine_.id(), id(), route_.user, console_, std::move(query)});
+}
+
+void ClientSession::console_step(ConsoleProtocol::Step step) {
+  engine_.send_copy(*this, step.bytes);
+  if (step.failed) discard_ = Discard::until_sync;
+  if (!step.ask) return;
+  console_executes_ = true;
+  ask_console(std::move(*step.ask));
 }
 
 void ClientSession::console_answered(Bytes bytes, bool close) {
   if (gone_) return;
   console_busy_ = false;
-  engine_.send_copy(*this, bytes);
+  if (std::exchange(console_executes_, false)) {
+    console_step(console_protocol_->answered(bytes));
+  } else {
+    engine_.send_copy(*this, bytes);
+  }
   if (close) return leave("the console is closing");
   if (held_.empty()) return;
   const Bytes rest = engine_.arena().copy(held_);
@@ -748,11 +772,13 @@ bool ClientSession::is_application() const {
   return serving() || (login_ != nullptr && login_->is_application());
 }
 
-void ClientSession::drain() {
+void ClientSession::drain(DrainMode mode) {
   const bool unlinked = !linked() || server_->only_pinned() || server_->streaming();
   const bool at_rest = login_ != nullptr || (serving() && unlinked && !waiting() && held_.empty() &&
                                              late_begin_ == LateBegin::none);
-  if (!at_rest) return;
+  const bool asked_to_leave = login_ != nullptr || mode != DrainMode::clients;
+  const bool leaves = at_rest ? asked_to_leave : mode == DrainMode::servers && waiting();
+  if (!leaves) return;
   refuse(Refusal::shutting_down,
          refusal_text(Refusal::shutting_down, "terminating connection: pgweir is being shut down"));
 }

@@ -18,6 +18,7 @@
 #include "protocol/sql_commands.h"
 #include "proxy/session/client_listening.h"
 #include "proxy/session/connection.h"
+#include "proxy/session/console_protocol.h"
 #include "proxy/session/pool_entry.h"
 #include "proxy/session/server_session.h"
 #include "proxy/session/worker_engine.h"
@@ -69,7 +70,7 @@ class ClientSession final : public Connection {
   void enter(PoolEntry& pool);
   // The login is over; `rest` is what the client has sent beyond it.
   void logged_in(WorkerEngine::CancelKey key, Bytes rest);
-  void logged_in_to_console(ConsolePrivilege rights, Bytes rest);
+  void logged_in_to_console(ConsolePrivilege rights, WorkerEngine::CancelKey key, Bytes rest);
   void holds_client_slot() { client_slot_ = true; }
   // Whether the control thread counts it, for the limits of its database and its user.
   enum class Counted : std::uint8_t { no, asked, yes };
@@ -158,7 +159,7 @@ class ClientSession final : public Connection {
   // It uses a database, or is about to: not the console, no cancel, nobody who has not said yet.
   bool is_application() const;
   // A drain has begun, or goes on: closes the client if it is at rest.
-  void drain();
+  void drain(DrainMode mode);
   Transport move_away();
   ClientSnapshot snapshot() const;
 
@@ -189,6 +190,8 @@ class ClientSession final : public Connection {
   void answer_ready();
   void on_console_bytes(Bytes bytes);
   void on_console_message(const Piece& piece);
+  void ask_console(std::string query);
+  void console_step(ConsoleProtocol::Step step);
   void frame_error();
   void log(LogLevel level, std::string text);
 
@@ -214,6 +217,8 @@ class ClientSession final : public Connection {
   bool finishing_ = false;  // it has said Terminate; what it asked before is still being done
   ConsolePrivilege console_ = ConsolePrivilege::none;
   bool console_busy_ = false;
+  bool console_executes_ = false;  // what it is busy with is a portal's query
+  std::unique_ptr<ConsoleProtocol> console_protocol_;
   WorkerEngine::CancelKey key_;
   Instant requested_{};
   Use use_;  // while it asks for a server

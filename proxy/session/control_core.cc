@@ -9,7 +9,9 @@
 #include "admin/console.h"
 #include "pool/arbiter.h"
 #include "proxy/session/alert_desk.h"
+#include "proxy/session/budget_desk.h"
 #include "proxy/session/history_keeper.h"
+#include "proxy/session/operator_desk.h"
 
 namespace pgweir {
 
@@ -24,8 +26,10 @@ class ControlEngine {
         started_(now),
         wall_offset_(wall_offset),
         next_sample_(now + StatsHistory::period),
-        history_(host, now, wall_offset),
-        alerts_(host, now, wall_offset) {}
+        history_(workers, host, now, wall_offset),
+        alerts_(host, now, wall_offset),
+        budgets_(host),
+        operator_(workers, host) {}
 
   void restore(State state) {
     alerts_.watch().restore(state, now_);
@@ -53,17 +57,22 @@ class ControlEngine {
   std::string reload() {
     ControlHost::Reloaded loaded = host_.reload(*settings_);
     if (!loaded.settings) return reload_reply(false, loaded.report);
-    settings_ = std::move(loaded.settings);
-    tell_all(NewSettings{settings_, std::move(loaded.tls)});
-    ArbiterOrders orders;
-    arbiter_.limits_changed([this](const Route& route) { return limits_of(route); }, orders);
-    carry_out(orders);
+    budgets_.reloaded();
+    use(std::move(loaded.settings), std::move(loaded.tls));
     return reload_reply(true, loaded.report);
   }
 
-  void drain() {
-    if (std::exchange(draining_, true)) return;
-    tell_all(Drain{});
+  void use(std::shared_ptr<const Settings> settings, std::shared_ptr<const TlsContexts> tls) {
+    settings_ = std::move(settings);
+    tell_all(NewSettings{settings_, std::move(tls)});
+    ArbiterOrders orders;
+    arbiter_.limits_changed([this](const Route& route) { return limits_of(route); }, orders);
+    carry_out(orders);
+  }
+
+  void drain(DrainMode mode) {
+    draining_ = true;
+    tell_all(Drain{mode});
   }
 
   bool drained() const { return draining_ && drained_workers_ == workers_; }
@@ -178,6 +187,9 @@ class ControlEngine {
     history_.add(mail);
   }
 
+  void receive(HostMinutePassed& mail) { history_.add(mail, now_); }
+  void receive(HostLimitsSeen& mail) { budgets_.seen(mail.host, std::move(mail.limits)); }
+
   // ---- console ----
 
   void receive(ConsoleAsked& mail) {
@@ -211,12 +223,13 @@ class ControlEngine {
         averages_.sample(now_, question.snapshots);
         return alerts_.watch().add_minutes(question.snapshots, now_);
       case Asker::history:
-        return history_.keep_profiles(std::move(question.snapshots), *settings_, now_);
+        return history_.keep_profiles(std::move(question.snapshots), *settings_, budgets_.limits(), now_);
       case Asker::alerts:
+        alerts_.set_budgets(budgets_.look(question.snapshots, *settings_, now_));
         return alerts_.look(question.snapshots, *settings_, now_);
       case Asker::metrics:
         return question.metrics({settings_, std::move(question.snapshots), now_, wall_offset_, started_,
-                                 alerts_.watch().book().list(), draining_});
+                                 alerts_.watch().book().list(), draining_, operator_.gates()});
     }
     // Only what gives advice needs traces, and takes long.
     if (question.traces) return answer_in_background(std::move(question));
@@ -228,11 +241,15 @@ class ControlEngine {
     Question question;
     std::shared_ptr<const Settings> settings;
     StatsHistory averages;
+    std::map<std::string, SpeedEvidence> hosts;
+    std::map<std::string, HostLimitsKnown> limits;
     State state;
+    Gates gates;
   };
 
   void answer_in_background(Question question) {
-    auto desk = std::make_shared<Desk>(Desk{std::move(question), settings_, averages_, history_.state()});
+    auto desk = std::make_shared<Desk>(Desk{std::move(question), settings_, averages_, history_.hosts(),
+                                            budgets_.limits(), history_.state(), operator_.gates()});
     host_.in_background([desk = std::move(desk), now = now_, started = started_, wall = wall_offset_] {
       const ConsoleAsked& asked = *desk->question.asked;
       const World world{.settings = *desk->settings,
@@ -241,7 +258,10 @@ class ControlEngine {
                         .wall_offset = wall,
                         .started = started,
                         .history = &desk->averages,
-                        .state = &desk->state};
+                        .hosts = &desk->hosts,
+                        .limits = std::move(desk->limits),
+                        .state = &desk->state,
+                        .gates = desk->gates};
       ConsoleResult result = answer_console(asked.query, asked.rights, world);
       return ConsoleComputed{asked.worker, {asked.client, std::move(result.bytes), false}};
     });
@@ -257,7 +277,8 @@ class ControlEngine {
                       .history = &averages_,
                       .state = &history_.state(),
                       .alerts = alerts_.watch().book().list(),
-                      .forecasts = alerts_.watch().forecasts()};
+                      .forecasts = alerts_.watch().forecasts(),
+                      .gates = operator_.gates()};
     ConsoleResult result = answer_console(question.asked->query, question.asked->rights, world);
     bool close = false;
     switch (result.action) {
@@ -267,12 +288,28 @@ class ControlEngine {
         result.bytes = reload();
         break;
       case ConsoleAction::shutdown:
-        host_.stop(false);
+        host_.stop();
         break;
       case ConsoleAction::shutdown_wait_for_clients:
-      case ConsoleAction::shutdown_wait_for_servers:
-        host_.stop(true);
+        host_.start_drain(DrainMode::clients);
         break;
+      case ConsoleAction::shutdown_wait_for_servers:
+        host_.start_drain(DrainMode::servers);
+        break;
+      case ConsoleAction::set:
+        host_.configure(*result.order.settings);
+        use(std::move(result.order.settings), {});
+        break;
+      case ConsoleAction::pause:
+      case ConsoleAction::resume:
+      case ConsoleAction::suspend:
+      case ConsoleAction::disable:
+      case ConsoleAction::enable:
+      case ConsoleAction::reconnect:
+      case ConsoleAction::kill:
+      case ConsoleAction::kill_client:
+      case ConsoleAction::wait_close:
+        return operator_.order(*question.asked, std::move(result));
       case ConsoleAction::close:
         close = true;
         break;
@@ -280,6 +317,9 @@ class ControlEngine {
     host_.post(question.asked->worker,
                ConsoleAnswered{question.asked->client, std::move(result.bytes), close});
   }
+
+  void receive(OrderDone& mail) { operator_.done(mail); }
+  void receive(ConsoleGaveUp& mail) { operator_.gave_up(mail); }
 
   void receive(Drained&) { ++drained_workers_; }
 
@@ -299,6 +339,8 @@ class ControlEngine {
   Instant next_sample_;
   HistoryKeeper history_;
   AlertDesk alerts_;
+  BudgetDesk budgets_;
+  OperatorDesk operator_;
   bool draining_ = false;
   int drained_workers_ = 0;
 };
@@ -315,7 +357,7 @@ void ControlCore::begin_turn(Instant now) { engine_->begin_turn(now); }
 void ControlCore::on_mail(ControlMail mail) { engine_->on_mail(std::move(mail)); }
 void ControlCore::reload() { engine_->reload(); }
 void ControlCore::hook_ended() { engine_->hook_ended(); }
-void ControlCore::drain() { engine_->drain(); }
+void ControlCore::drain(DrainMode mode) { engine_->drain(mode); }
 void ControlCore::end_turn() {}
 Instant ControlCore::next_deadline() const { return engine_->next_deadline(); }
 bool ControlCore::drained() const { return engine_->drained(); }

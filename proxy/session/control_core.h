@@ -29,7 +29,7 @@ class ControlCore {
   // The program that ControlHost::run_hook was asked for has ended.
   void hook_ended();
   // SIGTERM: workers take no new clients, finish transactions, and say Drained.
-  void drain();
+  void drain(DrainMode mode);
   void end_turn();
   Instant next_deadline() const;
   // A drain was asked for and every worker has finished.

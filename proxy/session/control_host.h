@@ -34,8 +34,11 @@ class ControlHost {
   virtual void in_background(std::function<ConsoleComputed()> work) = 0;
   // Starts it, and answers by ControlCore::hook_ended when it has ended, was killed, or could not be started.
   virtual void run_hook(HookRun run) = 0;
-  // Stop the process: at once, or when all clients are gone.
-  virtual void stop(bool drain) = 0;
+  // Stops the process at once; or begins a drain, which comes back as ControlCore::drain.
+  virtual void stop() = 0;
+  virtual void start_drain(DrainMode mode) = 0;
+  // Settings of the host's own, such as the log's, have changed.
+  virtual void configure(const Settings& settings) = 0;
   // To be there after a restart; any order.
   virtual void keep(StateEntry entry) = 0;
   virtual void log(LogLine line) = 0;

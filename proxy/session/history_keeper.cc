@@ -59,13 +59,15 @@ void HistoryKeeper::keep_traces(Instant now) {
 }
 
 void HistoryKeeper::keep_profiles(std::vector<WorkerSnapshot> snapshots, const Settings& settings,
-                                  Instant now) {
+                                  const std::map<std::string, HostLimitsKnown>& limits, Instant now) {
   // Without the history, whose minutes, periods and traces have entries of their own.
   const World world{.settings = settings,
                     .workers = std::move(snapshots),
                     .now = now,
                     .wall_offset = state_.wall_offset(),
-                    .started = started_};
+                    .started = started_,
+                    .hosts = &hosts_.evidence(),
+                    .limits = limits};
   for (HostProfile& host : host_profiles(world)) keep(HostEntry{std::move(host)});
   const std::vector<PoolSnapshot> pools = merge_pools(world.workers, MeasureDepth::sums);
   std::vector<PoolProfile> profiles = pool_profiles(pools, world);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "admin/settings.h"
+#include "pool/host_part.h"
 #include "pool/state.h"
 #include "proxy/session/control_host.h"
 #include "proxy/session/mail.h"
@@ -19,8 +20,12 @@ namespace pgweir {
 class HistoryKeeper {
  public:
   // `wall_offset`: what to add to an Instant to get nanoseconds since 1970.
-  HistoryKeeper(ControlHost& host, Instant started, Duration wall_offset)
-      : host_(host), started_(started), state_(wall_offset), next_profile_(started + run_period) {}
+  HistoryKeeper(int workers, ControlHost& host, Instant started, Duration wall_offset)
+      : host_(host),
+        started_(started),
+        state_(wall_offset),
+        hosts_(workers),
+        next_profile_(started + run_period) {}
 
   // What an earlier process kept; before anything else.
   void restore(State state);
@@ -29,7 +34,10 @@ class HistoryKeeper {
   // Whether keep_profiles() is due; true once each time.
   bool profiles_due(Instant now);
   // `snapshots` with profile_parts.
-  void keep_profiles(std::vector<WorkerSnapshot> snapshots, const Settings& settings, Instant now);
+  void keep_profiles(std::vector<WorkerSnapshot> snapshots, const Settings& settings,
+                     const std::map<std::string, HostLimitsKnown>& limits, Instant now);
+  void add(HostMinutePassed& mail, Instant now) { hosts_.add(mail.host, std::move(mail.part), now); }
+  const std::map<std::string, SpeedEvidence>& hosts() const { return hosts_.evidence(); }
   Instant next_deadline() const { return std::min(next_run_, next_profile_); }
   // What was not kept yet; nothing comes after it.
   void finish(Instant now);
@@ -48,6 +56,7 @@ class HistoryKeeper {
   ControlHost& host_;
   const Instant started_;
   State state_;
+  HostParts hosts_;
   std::map<Route, Instant> traced_;  // the last trace of each pool that is on disk
   Instant next_run_ = Instant::min(), next_profile_;
 };

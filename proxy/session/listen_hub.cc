@@ -299,13 +299,16 @@ void ListenHub::service(Instant now) {
     lost();
     failures_ = 0;
     again_ = now;
-  } else if (connection_ == nullptr && now >= again_ && !engine_.draining()) {
+  } else if (engine_.gates().is_paused(pool_.route.database)) {
+    reconnect();
+  } else if (connection_ == nullptr && now >= again_ && !engine_.draining() && !pool_.shard.is_shut()) {
     dial();
   }
 }
 
 Instant ListenHub::deadline() const {
-  return wanted_ > 0 && connection_ == nullptr && !engine_.draining() ? again_ : never;
+  const bool stays_away = engine_.draining() || pool_.shard.is_shut();
+  return wanted_ > 0 && connection_ == nullptr && !stays_away ? again_ : never;
 }
 
 // The host of the clients' LISTENs first: the others may be other servers altogether, or standbys, where

@@ -68,6 +68,7 @@ class ListenHub {
   // The pool leads somewhere else now, or the host has changed its role.
   void reconnect();
   bool connected_to(const Endpoint& host) const;
+  bool connected() const { return connection_ != nullptr; }
   bool in_use() const { return connection_ != nullptr || wanted_ > 0; }
 
  private:

@@ -13,6 +13,8 @@
 #include "admin/command.h"
 #include "admin/metrics/metrics_facts.h"
 #include "admin/settings.h"
+#include "pool/gates.h"
+#include "pool/host_limits.h"
 #include "pool/ids.h"
 #include "pool/route.h"
 #include "pool/snapshot.h"
@@ -56,7 +58,8 @@ struct AdoptServer {
   Instant used;  // by its last client, or when it had logged in
   std::int32_t backend_pid = 0;
   std::string cancel_secret;
-  std::string target;  // where it leads and as whom, see ServerTarget::key
+  std::string target;     // where it leads and as whom, see ServerTarget::key
+  std::uint64_t age = 0;  // see Gates::age
   std::vector<std::pair<std::string, std::string>> parameters;    // as they are now
   std::vector<std::pair<std::string, std::string>> settings;      // set in the session beside these
   std::vector<std::pair<std::string, std::uint64_t>> statements;  // prepared: the body of Parse, the name
@@ -128,11 +131,42 @@ struct ConsoleAnswered {
   bool close = false;
 };
 
-struct Drain {};
+// Something that the operator has ordered on the console; answered by OrderDone, at once or when it is so.
+struct OrderGiven {
+  enum class Act : std::uint8_t {
+    learn,        // nothing but the gates
+    kill,         // close clients and servers
+    kill_client,  // close the one with this id
+    await_closed,
+    await_renewed,  // no server is left that is to be closed
+    await_flushed,  // all that was read has been written
+  };
+  std::uint64_t ticket = 0;
+  Act act = Act::learn;
+  std::shared_ptr<const Gates> gates;  // from now on
+  std::string database;                // empty: all
+  std::uint64_t connection = 0;
+};
 
-using WorkerMail =
-    std::variant<AdoptClient, AdoptServer, SlotsGranted, SlotRecalled, ClientSlotsGranted, ClientAdmitted,
-                 CancelByKey, CancelHandled, NewSettings, KeysLearned, SnapshotAsked, ConsoleAnswered, Drain>;
+// Nobody waits for it any more.
+struct OrderForgotten {
+  std::uint64_t ticket = 0;
+};
+
+// How clients are made to leave.
+enum class DrainMode : std::uint8_t {
+  transactions,  // each when its transaction is over
+  servers,       // and those that wait for a server at once
+  clients,       // each when it wants to
+};
+
+struct Drain {
+  DrainMode mode = DrainMode::transactions;
+};
+
+using WorkerMail = std::variant<AdoptClient, AdoptServer, SlotsGranted, SlotRecalled, ClientSlotsGranted,
+                                ClientAdmitted, CancelByKey, CancelHandled, NewSettings, KeysLearned,
+                                SnapshotAsked, ConsoleAnswered, OrderGiven, OrderForgotten, Drain>;
 
 // ---- to the control thread ----
 
@@ -201,6 +235,18 @@ struct MetricsAsked {
   MetricsReply reply;
 };
 
+// Its client has cancelled its command that is being done, or is gone.
+struct ConsoleGaveUp {
+  WorkerId worker;
+  ConnId client;
+  bool cancelled = false;
+};
+
+struct OrderDone {
+  std::uint64_t ticket = 0;
+  bool found = false;  // the client to be killed
+};
+
 struct SnapshotCut {
   std::uint64_t ticket = 0;
   WorkerSnapshot snapshot;
@@ -216,6 +262,18 @@ struct MinutePassed {
   std::vector<WindowRef> minutes;
 };
 
+// What this worker saw of a host, where there are several workers.
+struct HostMinutePassed {
+  std::string host;
+  HostPart part;
+};
+
+// What a host says of its connections.
+struct HostLimitsSeen {
+  std::string host;
+  HostLimits limits;
+};
+
 // What was answered in the background.
 struct ConsoleComputed {
   WorkerId worker;
@@ -226,9 +284,9 @@ struct Drained {
   WorkerId worker;
 };
 
-using ControlMail =
-    std::variant<SlotsWanted, SlotsReturned, SlotMoved, ClientSlotsWanted, ClientSlotsReturned, ClientArrived,
-                 ClientsCounted, ClientLeft, ConsoleAsked, SnapshotCut, ConsoleComputed, MinutePassed,
-                 Drained, KeysLearned, MetricsAsked>;
+using ControlMail = std::variant<SlotsWanted, SlotsReturned, SlotMoved, ClientSlotsWanted,
+                                 ClientSlotsReturned, ClientArrived, ClientsCounted, ClientLeft, ConsoleAsked,
+                                 ConsoleGaveUp, OrderDone, SnapshotCut, ConsoleComputed, MinutePassed,
+                                 HostMinutePassed, HostLimitsSeen, Drained, KeysLearned, MetricsAsked>;
 
 }  // namespace pgweir

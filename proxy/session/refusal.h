@@ -19,6 +19,7 @@ enum class Refusal : std::uint8_t {
   password_wrong,
   console_denied,
   database_unknown,
+  database_disabled,
   clients_full,
   database_clients_full,
   user_clients_full,
@@ -40,6 +41,7 @@ enum class Refusal : std::uint8_t {
   notify_overflow,
   transaction_refused,
   not_supported,
+  killed,
   shutting_down,
 };
 
@@ -67,6 +69,8 @@ inline constexpr std::array refusals{
                "The user is in neither console.admin_users nor console.stats_users."},
     RefusalRow{Refusal::database_unknown, "3D000", "database_unknown",
                "No [databases] entry serves this name."},
+    RefusalRow{Refusal::database_disabled, "55000", "database_disabled",
+               "The operator has said DISABLE for the database."},
     RefusalRow{Refusal::clients_full, "53300", "clients_full", "max_client_conn clients are connected."},
     RefusalRow{Refusal::database_clients_full, "53300", "database_clients_full",
                "max_db_client_connections clients of the database are connected."},
@@ -106,6 +110,7 @@ inline constexpr std::array refusals{
     RefusalRow{Refusal::transaction_refused, "0A000", "transaction_refused",
                "A transaction block in statement mode."},
     RefusalRow{Refusal::not_supported, "0A000", "not_supported", "pgweir does not do this."},
+    RefusalRow{Refusal::killed, "57P01", "killed", "The operator has said KILL or KILL_CLIENT."},
     RefusalRow{Refusal::shutting_down, "57P01", "shutting_down", "pgweir is being shut down."},
 };
 
@@ -134,6 +139,8 @@ enum class CloseReason : std::uint8_t {
   state_unknown,
   check_failed,
   client_left,
+  ordered,
+  killed,
   listener_lost,
   listener_idle,
 };
@@ -183,6 +190,8 @@ inline constexpr std::array close_reasons{
                    "server_check_query or server_reset_query failed, or was not answered."},
     CloseReasonRow{CloseReason::client_left, "client_left",
                    "It was opened for a replication connection, which is over."},
+    CloseReasonRow{CloseReason::ordered, "ordered", "The operator has said PAUSE or RECONNECT."},
+    CloseReasonRow{CloseReason::killed, "killed", "The operator has said KILL."},
     CloseReasonRow{CloseReason::listener_lost, "listener_lost",
                    "The shared listening connection of a pool broke; notifications may be missing."},
     CloseReasonRow{CloseReason::listener_idle, "listener_idle",

@@ -7,6 +7,7 @@
 #include "protocol/message.h"
 #include "proxy/session/client_session.h"
 #include "proxy/session/error_text.h"
+#include "proxy/session/limits_question.h"
 #include "proxy/session/listen_hub.h"
 #include "proxy/session/plant.h"
 #include "proxy/session/server_login.h"
@@ -51,6 +52,7 @@ ServerSession::ServerSession(WorkerEngine& engine, PoolEntry& pool, DialRound ro
     : ServerConnection(Role::server, pool),
       engine_(engine),
       target_version_(pool.target_version),
+      age_(engine.gates().age(pool.route.database)),
       endpoint_(round.host()),
       round_(std::move(round)),
       framer_(&gathered_with_rows, backend_limit),
@@ -64,6 +66,7 @@ ServerSession::ServerSession(WorkerEngine& engine, PoolEntry& pool, const AdoptS
     : ServerConnection(Role::server, pool),
       engine_(engine),
       target_version_(mail.target == pool.target.key() ? pool.target_version : no_target),
+      age_(mail.age),
       endpoint_(mail.endpoint),
       state_(ServerState::active),
       framer_(&gathered, backend_limit),
@@ -173,6 +176,8 @@ void ServerSession::serve(const Piece& piece) {
     case 'D':
       if (own_ == Own::role && verdict_.action == Verdict::Action::swallow)
         answered_role_ = read_role(piece.body);
+      if (own_ == Own::limits && verdict_.action == Verdict::Action::swallow)
+        answered_limits_ = read_limits(piece.body);
       if (own_ == Own::inspect && verdict_.action == Verdict::Action::swallow && !session_.answer(piece.body))
         own_error_ = ErrorText{"08P01", "the server gave an answer that cannot be read", {}, {}};
       return;
@@ -422,6 +427,7 @@ void ServerSession::look_for_rest() {
     pool_.meter.released(use_, engine_.now());
   }
   if (role_doubted_) return ask_role();
+  if (engine_.limits_due(pool_)) return ask_limits();
   engine_.give(*this);
 }
 
@@ -545,7 +551,9 @@ void ServerSession::on_timer() {
   switch (state_) {
     case ServerState::resetting:
       if (engine_.now() >= abandon_until_)
-        return condemn(own_ == Own::check ? CloseReason::check_failed : CloseReason::abandon_timeout, {});
+        return condemn(own_ == Own::check || own_ == Own::limits ? CloseReason::check_failed
+                                                                 : CloseReason::abandon_timeout,
+                       {});
       // The cancel may have come before the statement.
       if (running() && cancels_ == 0) {
         canceled_request_ = 0;

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "pool/host_limits.h"
 #include "protocol/framer.h"
 #include "protocol/ledger.h"
 #include "proxy/session/batch_replay.h"
@@ -45,6 +46,8 @@ class ServerSession final : public ServerConnection {
   void on_key(const Digest& salted_password) override;
 
   int target_version() const { return target_version_; }
+  // See Gates::age.
+  std::uint64_t age() const { return age_; }
   const Endpoint& endpoint() const { return endpoint_; }
   // Where a cancel finds the same server: a name may have several addresses.
   Endpoint cancel_endpoint() const;
@@ -146,6 +149,8 @@ class ServerSession final : public ServerConnection {
   // The request that a cancel was meant for is still running.
   bool still_running(std::uint64_t request) const { return running() && request == request_; }
 
+  // It is to be closed when it is free, or on its way out.
+  bool close_needed() const;
   AdoptServer pack(Transport transport) const;
   ServerSnapshot snapshot() const;
   // With a client that keeps it.
@@ -173,6 +178,8 @@ class ServerSession final : public ServerConnection {
   void doubt_read_only(Bytes parameter, const std::string& before, Bytes now);
   void ask_role();
   void role_answered();
+  void ask_limits();
+  void limits_answered(Bytes refused);
   void end_login(CloseReason reason, const ErrorText& error, bool server_said_no);
   void error_reported(Bytes body);
   void ready(char status);
@@ -207,6 +214,7 @@ class ServerSession final : public ServerConnection {
 
   WorkerEngine& engine_;
   const int target_version_;
+  const std::uint64_t age_;
   const Endpoint endpoint_;
   std::optional<DialRound> round_;  // until it has logged in
   ServerState state_ = ServerState::login;
@@ -250,11 +258,22 @@ class ServerSession final : public ServerConnection {
   std::string kept_error_;        // of a batch that is not at its end, until it is clear whether that heals
 
   // What pgweir asks the server itself, up to the ledger entry `own_until_`.
-  enum class Own : std::uint8_t { nothing, synchronise, inspect, clean, role, roll_back, check, move };
+  enum class Own : std::uint8_t {
+    nothing,
+    synchronise,
+    inspect,
+    clean,
+    role,
+    limits,
+    roll_back,
+    check,
+    move
+  };
   Own own_ = Own::nothing;
   std::uint64_t own_until_ = 0;
   std::optional<ErrorText> own_error_;
   std::optional<ServerRole> answered_role_;
+  std::optional<HostLimits> answered_limits_;
   std::optional<std::string> read_only_before_;  // default_transaction_read_only, before it was doubted whose
   std::vector<Parameters::Value> synchronising_;  // reported parameters that are being set
   // The client is past a time limit.

@@ -4,6 +4,7 @@
 #include "protocol/message.h"
 #include "proxy/session/client_session.h"
 #include "proxy/session/error_text.h"
+#include "proxy/session/limits_question.h"
 #include "proxy/session/plant.h"
 #include "proxy/session/server_login.h"
 #include "proxy/session/server_session.h"
@@ -32,7 +33,10 @@ void ServerSession::own_answered() {
   gather_rows(false);
   if (const auto error = std::exchange(own_error_, {})) {
     own_ = done;
-    return own_failed(*error);
+    own_failed(*error);
+    // Nothing depends on this one.
+    if (done == Own::limits) look_for_rest();
+    return;
   }
   switch (done) {
     case Own::synchronise:
@@ -47,6 +51,9 @@ void ServerSession::own_answered() {
       break;
     case Own::role:
       role_answered();
+      break;
+    case Own::limits:
+      limits_answered({});
       break;
     case Own::roll_back:
       if (client_ == nullptr || in_transaction()) return condemn(CloseReason::abandon_failed, {});
@@ -90,6 +97,8 @@ void ServerSession::own_failed(const ErrorText& error) {
     case Own::role:
     case Own::check:
       return condemn(CloseReason::check_failed, error);
+    case Own::limits:
+      return limits_answered(error.message);
     case Own::roll_back:
       return condemn(CloseReason::abandon_failed, error);
     case Own::nothing:
@@ -244,6 +253,27 @@ void ServerSession::role_answered() {
   const Bytes of_server = *answered_role_ == ServerRole::read_only ? "on" : "off";
   if (now != nullptr && *now == of_server && *now != *before)
     client_->parameter_corrected(read_only_parameter, *before);
+}
+
+void ServerSession::ask_limits() {
+  answered_limits_.reset();
+  state_ = ServerState::resetting;
+  ++pool_.resetting;
+  abandon_until_ = engine_.now() + abandon_patience;
+  engine_.set_timer(*this, abandon_until_);
+  own_ = Own::limits;
+  gather_rows(true);
+  own_query(limits_question);
+}
+
+void ServerSession::limits_answered(Bytes refused) {
+  HostLimits limits = answered_limits_.value_or(HostLimits{});
+  limits.at = engine_.now();
+  if (!refused.empty())
+    limits.refused = refused;
+  else if (!answered_limits_)
+    limits.refused = "its answer cannot be read";
+  engine_.limits_seen(pool_, std::move(limits));
 }
 
 }  // namespace pgweir

@@ -17,10 +17,16 @@ AdoptServer ServerSession::pack(Transport transport) const {
           .backend_pid = backend_pid_,
           .cancel_secret = secret_,
           .target = pool_.target.key(),
+          .age = age_,
           .parameters = parameters_->values(),
           .settings = settings_->values(),
           .statements = statements_.pack(),
           .welcome = pool_.welcome->values()};
+}
+
+bool ServerSession::close_needed() const {
+  return state_ == ServerState::closing || engine_.is_outdated(*this) ||
+         target_version_ != pool_.target_version;
 }
 
 ServerSnapshot ServerSession::snapshot() const {
@@ -38,7 +44,7 @@ ServerSnapshot ServerSession::snapshot() const {
   result.connected = connected_;
   result.requested = requested_;
   result.backend_pid = backend_pid_;
-  result.close_needed = state_ == ServerState::closing;
+  result.close_needed = close_needed();
   result.pinned = ledger_.uncertain() || session_.pins().any();
   result.prepared_statements = statements_.size();
   const bool idle = use_.state == Use::State::idle_in_transaction;

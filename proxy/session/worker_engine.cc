@@ -97,6 +97,7 @@ void WorkerEngine::begin_turn(Instant now) {
     connection->on_timer();
   }
   look_at_limits();
+  if (now >= suspend_until_) give_up_suspending();
   if (now >= pools_deadline_) {
     pools_deadline_ = never;
     for (auto& [route, pool] : pools_) touch(*pool);
@@ -112,6 +113,7 @@ void WorkerEngine::end_turn() {
   }
   touched_.clear();
   flush();
+  look_at_orders();
   for (const ConnId id : ended_) {
     connections_.find(id)->out().clear(chunks_);
     connections_.remove(id);
@@ -139,7 +141,7 @@ void WorkerEngine::flush() {
 }
 
 Instant WorkerEngine::next_deadline() const {
-  Instant at = pools_deadline_;
+  Instant at = std::min(pools_deadline_, suspend_until_);
   if (!timers_.empty()) at = std::min(at, timers_.top().at);
   if (!limit_timers_.empty()) at = std::min(at, limit_timers_.top().at);
   return at;
@@ -206,7 +208,7 @@ void WorkerEngine::set_timer(Connection& connection, Instant at) {
 void WorkerEngine::set_reading(Connection& connection, bool reading) {
   if (connection.ended_ || connection.host_gone_ || connection.reading_ == reading) return;
   connection.reading_ = reading;
-  host_.set_reading(connection.id(), reading);
+  if (!stands_still(connection)) host_.set_reading(connection.id(), reading);
 }
 
 void WorkerEngine::end(Connection& connection) {
@@ -445,6 +447,7 @@ void WorkerEngine::configure(PoolEntry& pool, const DatabaseSettings& database) 
   const bool replication = pool.route.replication != 0;
   const int size = replication ? 1 : settings_->size_of(pool.route.database, pool.route.user);
   const auto hosts = placement(pool.route, size, workers_);
+  pool.meter.record_series(hosts.size() > 1, now_);
   using P = PoolSettings;
   using D = DatabaseSettings;
   using U = UserSettings;
@@ -471,6 +474,7 @@ void WorkerEngine::configure(PoolEntry& pool, const DatabaseSettings& database) 
        .check_delay = checks ? defaults.server_check_delay : Duration::max(),
        .max_queue = replication ? 0 : max_queue,
        .part = part_of(size, hosts, id_)});
+  pool.shard.set_shut(gates_->is_shut(pool.route.database));
   // A stream of changes is one query, for as long as it is wanted.
   const auto limit = [&](TimeLimit which, Duration span) {
     pool.limits[static_cast<std::size_t>(which)].set_limit(replication ? Duration::zero() : span);
@@ -510,7 +514,7 @@ ListenHub& WorkerEngine::listens_of(PoolEntry& pool) {
 
 HostMeter& WorkerEngine::host_meter(const std::string& host) {
   std::unique_ptr<HostMeter>& meter = host_meters_[host];
-  if (!meter) meter = std::make_unique<HostMeter>(now_, workers_);
+  if (!meter) meter = std::make_unique<HostMeter>(now_, workers_ > 1);
   return *meter;
 }
 
@@ -550,7 +554,8 @@ ServerSession* WorkerEngine::acquire(ClientSession& client) {
     client.use().client =
         (id.slot + id.generation * 0x9e3779b1u) * static_cast<std::uint32_t>(workers_) + id_.value;
   }
-  const auto server = pool.shard.must_check(now_) ? std::nullopt : pool.shard.acquire();
+  const bool wait = pool.shard.is_shut() || pool.shard.must_check(now_);
+  const auto server = wait ? std::nullopt : pool.shard.acquire();
   if (server) {
     if (measured) pool.meter.served(client.use(), WaitReason::none, now_);
     return static_cast<ServerSession*>(find(*server));
@@ -565,6 +570,7 @@ void WorkerEngine::give(ServerSession& server) {
   touch(pool);
   if (pool.route.replication != 0 && pool.clients == 0) return server.retire(CloseReason::client_left);
   if (server.target_version() != pool.target_version) return server.retire(CloseReason::settings_changed);
+  if (is_outdated(server)) return server.retire(CloseReason::ordered);
   if (pool.shard.slots() > pool.shard.limits().size + pool.shard.limits().reserve) {
     return server.retire(CloseReason::settings_changed);
   }
@@ -644,6 +650,18 @@ void WorkerEngine::dial_host(PoolEntry& pool, DialRound round) {
   host_.dial(id, server.endpoint());
 }
 
+bool WorkerEngine::limits_due(const PoolEntry& pool) {
+  if (draining_ || pool.route.replication != 0) return false;
+  const Duration later = pool.shard.waiting() > 0 ? LimitsClock::while_waiting
+                         : pool.shard.idle() == 0 ? LimitsClock::without_idle
+                                                  : Duration::zero();
+  return limits_clock_.due(pool.host, later, now_);
+}
+
+void WorkerEngine::limits_seen(const PoolEntry& pool, HostLimits limits) {
+  host_.post_control(HostLimitsSeen{pool.host, std::move(limits)});
+}
+
 void WorkerEngine::role_seen(PoolEntry& pool, const Endpoint& host, ServerRole role) {
   if (pool.hosts.seen(host, role, now_)) return;
   if (pool.listens && pool.listens->connected_to(host)) pool.listens->reconnect();
@@ -680,7 +698,9 @@ void WorkerEngine::dial_failed(ServerSession& server, DialRound round, ErrorText
 // lasted server_login_retry.
 void WorkerEngine::refuse_hopeless(PoolEntry& pool) {
   const DialPolicy& policy = pool.shard.policy();
-  if (!pool.failure || pool.shard.idle() + pool.shard.busy() > 0 || now_ >= policy.again()) return;
+  if (pool.shard.is_shut() || !pool.failure || pool.shard.idle() + pool.shard.busy() > 0 ||
+      now_ >= policy.again())
+    return;
   const bool lasts = now_ - policy.failing_since() >= pool.shard.limits().login_retry;
   if (!pool.failure_permanent && pool.welcome && !lasts) return;
   const ErrorText error = *pool.failure;
@@ -794,6 +814,8 @@ void WorkerEngine::cut_minute(PoolEntry& pool, bool last) {
   std::erase_if(mail.minutes, [](const WindowRef& it) { return it->highest_needing == 0; });
   const bool empty = mail.segment.records.empty() && mail.minutes.empty();
   if (!empty && pool.route.replication == 0) host_.post_control(std::move(mail));
+  if (auto part = host_meter(pool.host).take_part(now_))
+    host_.post_control(HostMinutePassed{pool.host, std::move(*part)});
 }
 
 // ---- mail ----
@@ -885,7 +907,10 @@ void WorkerEngine::on_mail(ConsoleAnswered& mail) {
     client->console_answered(arena_.copy(mail.bytes), mail.close);
 }
 
-void WorkerEngine::on_mail(Drain&) { draining_ = true; }
+void WorkerEngine::on_mail(Drain& mail) {
+  draining_ = true;
+  drain_mode_ = mail.mode;
+}
 
 void WorkerEngine::close_clients_for_drain() {
   std::vector<ClientSession*> clients;
@@ -896,7 +921,7 @@ void WorkerEngine::close_clients_for_drain() {
   bool all_gone = true;
   for (ClientSession* const client : clients) {
     if (!client->is_application()) continue;
-    client->drain();
+    client->drain(drain_mode_);
     all_gone = all_gone && client->ended_;
   }
   if (!all_gone || std::exchange(drained_, true)) return;
@@ -948,7 +973,8 @@ WorkerSnapshot WorkerEngine::snapshot(const SnapshotParts& parts) const {
   }
   if (parts.statements) add_statements(statements_, result);
   if (parts.traces) {
-    for (const auto& [name, meter] : host_meters_) result.hosts.push_back({name, meter->evidence(now_)});
+    for (const auto& [name, meter] : host_meters_)
+      result.hosts.push_back({name, meter->evidence(now_), meter->part(now_)});
   }
   return result;
 }
@@ -976,15 +1002,15 @@ PoolSnapshot WorkerEngine::pool_snapshot(const PoolEntry& pool, const SnapshotPa
                       .parses_asked = totals.client_parse_count,
                       .parses_sent = totals.server_parse_count};
   if (snapshot.replication) return snapshot;
-  if (parts.measures) snapshot.measure = pool.meter.measure(now_);
+  if (parts.measures) snapshot.measure = pool.meter.measure(now_, parts.traces);
   if (parts.pulses) {
     snapshot.pulse = pool.meter.pulse(settings_->advice.target_wait, now_);
     snapshot.pulse.failing_since = shard.policy().failing_since();
     snapshot.pulse.retry_at = shard.policy().again();
     if (pool.failure) snapshot.pulse.failure = pool.failure->message;
   }
+  snapshot.host = pool.host;
   if (parts.traces) {
-    snapshot.host = pool.host;
     snapshot.trace = pool.meter.trace(live_uses(pool), now_);
     snapshot.trace_classes = pool.meter.trace_classes();
   }

@@ -17,6 +17,7 @@
 #include "proxy/session/connection.h"
 #include "proxy/session/credentials.h"
 #include "proxy/session/host.h"
+#include "proxy/session/limits_question.h"
 #include "proxy/session/pool_entry.h"
 #include "proxy/session/refusal.h"
 
@@ -52,6 +53,11 @@ class WorkerEngine {
   }
   Credentials& credentials() { return credentials_; }
   bool draining() const { return draining_; }
+  const Gates& gates() const { return *gates_; }
+  // Whether the server is to be closed as soon as it is free, since the operator said so.
+  bool is_outdated(const ServerSession& server) const;
+  // A client that has logged in is not read while everything is suspended.
+  void stand_still(ClientSession& client);
 
   // Sends bytes that live in the arena (or for ever), or a copy of others.
   void send(Connection& to, Bytes bytes);
@@ -109,6 +115,9 @@ class WorkerEngine {
   void dial_failed(ServerSession& server, DialRound round, ErrorText error, bool server_said_no);
   // A host has said what it is. Connections to it that are of no use any more are closed.
   void role_seen(PoolEntry& pool, const Endpoint& host, ServerRole role);
+  // What a host says of its connections, see limits_question.h.
+  bool limits_due(const PoolEntry& pool);
+  void limits_seen(const PoolEntry& pool, HostLimits limits);
   // Who listens where; made if there is none yet.
   ListenHub& listens_of(PoolEntry& pool);
   // Sees to it that the lists of its limits are looked at in time.
@@ -142,6 +151,8 @@ class WorkerEngine {
     friend bool operator>(const LimitTimer& a, const LimitTimer& b) { return a.at > b.at; }
   };
 
+  // It is not read: everything is suspended but the console and logins.
+  bool stands_still(const Connection& connection) const;
   void look_at_limits();
   void return_client_slots(int slots);
   void on_mail(AdoptClient& mail);
@@ -156,6 +167,8 @@ class WorkerEngine {
   void on_mail(KeysLearned& mail);
   void on_mail(SnapshotAsked& mail);
   void on_mail(ConsoleAnswered& mail);
+  void on_mail(OrderGiven& mail);
+  void on_mail(OrderForgotten& mail);
   void on_mail(Drain& mail);
 
   HostMeter& host_meter(const std::string& host);
@@ -175,6 +188,14 @@ class WorkerEngine {
   static bool is_useless(const PoolEntry& pool);
   bool answer_recall(PoolEntry& pool, ServerSession* server);
   void close_clients_for_drain();
+  // worker_engine_orders.cc
+  void learn_gates(std::shared_ptr<const Gates> gates);
+  void close_outdated(PoolEntry& pool);
+  void kill(const std::string& database);
+  bool kill_client(std::uint64_t serial);
+  bool is_done(const OrderGiven& order);
+  void look_at_orders();
+  void give_up_suspending();
 
   const WorkerId id_;
   const int workers_;
@@ -188,6 +209,7 @@ class WorkerEngine {
   SharedParameters no_parameters_ = parameters_.intern(Parameters());
   // By the name of the host; they stay as long as the process.
   std::map<std::string, std::unique_ptr<HostMeter>> host_meters_;
+  LimitsClock limits_clock_;
   StatementCatalog statements_;
   StatementClasses statement_classes_;
   std::uint64_t statement_ids_ = 0;
@@ -218,7 +240,12 @@ class WorkerEngine {
   bool client_slots_asked_ = false;
   std::deque<ConnId> slot_wishes_;
 
+  std::shared_ptr<const Gates> gates_ = std::make_shared<const Gates>();
+  std::vector<OrderGiven> orders_;  // those to be answered when they are done
+  Instant suspend_until_ = never;   // when those that take nothing are closed
+
   bool draining_ = false, drained_ = false;
+  DrainMode drain_mode_ = DrainMode::transactions;
   std::array<std::uint64_t, refusals.size()> refused_{};
   std::array<std::uint64_t, close_reasons.size()> closed_{};
 };

@@ -200,7 +200,9 @@ class SimProxy::Control : public ControlHost {
       core_.end_turn();
     });
   }
-  void stop(bool) override {}
+  void stop() override {}
+  void start_drain(DrainMode) override {}
+  void configure(const Settings&) override {}
   void keep(StateEntry) override {}
   void log(LogLine line) override {
     proxy_.schedule_.trace("control log %s", printable(line.text, 160).c_str());
@@ -226,7 +228,7 @@ void SimProxy::Control::turn() {
   turn_due_ = false;
   core_.begin_turn(proxy_.schedule_.now());
   if (new_settings_) core_.reload();
-  if (std::exchange(drain_, false)) core_.drain();
+  if (std::exchange(drain_, false)) core_.drain(DrainMode::transactions);
   for (; !mail_.empty(); mail_.pop_front()) core_.on_mail(std::move(mail_.front()));
   core_.end_turn();
   arm_timer();

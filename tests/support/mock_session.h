@@ -4,7 +4,8 @@
 //
 // It knows startup (SSLRequest and GSSENCRequest are answered with N, everybody is trusted), cancel requests,
 // simple queries of several statements, the extended protocol without parameters, and transaction states.
-// BEGIN, COMMIT, ROLLBACK, SET, RESET, DISCARD and SHOW are its own; all else is answered by the script.
+// BEGIN, COMMIT, ROLLBACK, SET, RESET, DISCARD and SHOW are its own, and pgweir's question for max_connections,
+// which it refuses; all else is answered by the script.
 
 #include <chrono>
 #include <cstdint>

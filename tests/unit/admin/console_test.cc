@@ -25,10 +25,25 @@ std::string sample(const Command& command) {
   const std::string words(command.words);
   if (words == "SHOW") return "SHOW client_encoding";
   if (words == "SELECT") return "SELECT 1";
-  if (words == "SET") return "SET extra_float_digits = 3";
+  if (words == "SET")
+    return command.fits == nullptr ? "SET extra_float_digits = 3" : "SET default_pool_size = 3";
   if (words == "DISCARD") return "DISCARD ALL";
   if (words == "RESET" || words == "DEALLOCATE") return words + " ALL";
+  if (words == "DISABLE" || words == "ENABLE") return words + " shop";
+  if (words == "KILL_CLIENT") return words + " 7";
   return words;
+}
+
+// One in which the command can be done.
+World world_for(const Command& command) {
+  static const Settings with_shop = [] {
+    Settings all = settings_by_default();
+    all.databases["shop"] = database_by_default("shop");
+    return all;
+  }();
+  World world = world_of(with_shop);
+  if (command.words == "RESUME") world.gates.all = Gates::All::paused;
+  return world;
 }
 
 }  // namespace
@@ -39,7 +54,7 @@ TEST_CASE("console: every command answers exactly those who may use it") {
     CHECK(command.privilege != ConsolePrivilege::none);
     for (const auto rights : {ConsolePrivilege::none, ConsolePrivilege::stats, ConsolePrivilege::admin}) {
       CAPTURE(privilege_word(rights));
-      const ConsoleReply reply = ask(sample(command), rights);
+      const ConsoleReply reply = pgweir::ask(sample(command), world_for(command), rights);
       const bool allowed = rights != ConsolePrivilege::none && rights >= command.privilege;
       CHECK(reply.failed != allowed);
       if (allowed) {
@@ -68,7 +83,8 @@ TEST_CASE("console: the table is complete and names nothing twice") {
   std::set<Bytes> names;
   for (const Command& command : command_table()) {
     CAPTURE(command.words);
-    CHECK(names.insert(command.words).second);
+    // Two may have the same words when one says which statements are its own.
+    if (command.fits == nullptr) CHECK(names.insert(command.words).second);
     if (!command.alias.empty()) CHECK(names.insert(command.alias).second);
     CHECK_FALSE(command.tag.empty());
     CHECK_FALSE(command.doc.empty());
@@ -258,16 +274,90 @@ TEST_CASE("console: what drivers send gets PostgreSQL's tags") {
   CHECK(tag("DISCARD ALL") == "DISCARD ALL");
   CHECK(tag("discard temporary") == "DISCARD TEMP");
   CHECK(tag("DEALLOCATE x") == "DEALLOCATE");
+  CHECK(tag("CLOSE ALL") == "CLOSE CURSOR ALL");
+  CHECK(tag("UNLISTEN *") == "UNLISTEN");
+  CHECK(tag("SELECT pg_advisory_unlock_all()") == "SELECT 1");
   CHECK(tag("DEALLOCATE ALL") == "DEALLOCATE ALL");
   CHECK(ask("DISCARD").sqlstate == "42601");
   CHECK(ask("SET").sqlstate == "42601");
 }
 
-TEST_CASE("console: SET of one of pgweir's settings is not ignored in silence") {
-  const ConsoleReply reply = ask("SET default_pool_size = 50");
-  CHECK(reply.sqlstate == "0A000");
-  CHECK(reply.message == "SET does not change \"default_pool_size\"");
-  CHECK(reply.hint == "Change it in the configuration file, then say RELOAD.");
+TEST_CASE("console: SET of one of pgweir's settings changes it, for administrators") {
+  const auto set = [](Bytes query, ConsolePrivilege rights = ConsolePrivilege::admin) {
+    return answer_console(query, rights, world_of(settings()));
+  };
+  ConsoleResult result = set("SET default_pool_size = 50");
+  CHECK(result.action == ConsoleAction::set);
+  REQUIRE(bool(result.order.settings));
+  CHECK(result.order.settings->pool.default_pool_size == 50);
+  CHECK(read_reply(result.bytes).only().tag == "SET default_pool_size=50");
+  CHECK(set("set query_wait_timeout to '90s'").order.settings->pool.query_wait_timeout ==
+        std::chrono::seconds(90));
+  CHECK(set("set query_wait_timeout = 1.5").order.settings->pool.query_wait_timeout ==
+        std::chrono::milliseconds(1500));
+  CHECK(set("SET query_wait_timeout = 30").order.settings->pool.query_wait_timeout ==
+        std::chrono::seconds(30));
+  CHECK(set("SET log_connections = 0").order.settings->log.connections == false);
+  CHECK(set("SET admin_users = 'a,b'").order.settings->console.admin_users ==
+        std::vector<std::string>{"a", "b"});
+  CHECK(set("SET pool_mode = session").order.settings->pool.pool_mode == PoolMode::session);
+
+  for (const Bytes query : {"SET default_pool_size = -1", "SET default_pool_size = x", "SET pool_mode = none",
+                            "SET log_connections = maybe", "SET query_wait_timeout = 1.x",
+                            "SET query_wait_timeout = 99999999999999999999", "SET default_pool_size ="}) {
+    CAPTURE(query);
+    const ConsoleResult refused = set(query);
+    CHECK(refused.action == ConsoleAction::none);
+    CHECK(refused.order.settings == nullptr);
+    CHECK(read_reply(refused.bytes).failed);
+  }
+  const ConsoleReply restart = ask("SET listen_port = 1");
+  CHECK(restart.sqlstate == "0A000");
+  CHECK(restart.message == "SET does not change \"listen_port\"");
+  CHECK(restart.hint == "Change it in the configuration file, then restart pgweir.");
+  CHECK(read_reply(set("SET default_pool_size = 50", ConsolePrivilege::stats).bytes).sqlstate == "42501");
+}
+
+TEST_CASE("console: SET takes back every value that SHOW CONFIG shows") {
+  const ConsoleReply config = ask("SHOW CONFIG");
+  int changeable = 0;
+  for (const auto& row : config.only().rows) {
+    if (row[3] != "yes") continue;
+    CAPTURE(*row[0]);
+    const ConsoleReply reply = ask("SET " + *row[0] + " = '" + row[1].value_or("") + "'");
+    if (reply.sqlstate == "0A000") continue;  // TLS
+    CHECK(reply.action == ConsoleAction::set);
+    ++changeable;
+  }
+  CHECK(changeable > 30);
+}
+
+TEST_CASE("console: verbs name what they are about, and refuse what cannot be") {
+  const Command pause{.words = "PAUSE"};
+  World world = world_for(pause);
+  const auto result = [&](Bytes query) { return answer_console(query, ConsolePrivilege::admin, world); };
+  CHECK(result("PAUSE").order.database.empty());
+  CHECK(result("pause \"shop\";").order.database == "shop");
+  CHECK(result("KILL 'shop'").order.database == "shop");
+  CHECK(result("KILL_CLIENT 42").order.client == 42);
+  const auto error = [&](Bytes query) {
+    const ConsoleResult refused = result(query);
+    CHECK(refused.action == ConsoleAction::none);
+    return read_reply(refused.bytes).message;
+  };
+  CHECK(error("PAUSE nowhere") == "no such database: nowhere");
+  CHECK(error("PAUSE shop shop") == "expected the name of one database");
+  CHECK(error("KILL pgbouncer") == "cannot kill admin db: pgbouncer");
+  CHECK(error("RECONNECT pgweir") == "cannot reconnect admin db: pgweir");
+  CHECK(error("ENABLE") == "a database is required");
+  CHECK(error("KILL_CLIENT") == "invalid client id");
+  CHECK(error("KILL_CLIENT 99999999999999999999999") == "invalid client id");
+  CHECK(error("RESUME shop") == "database shop is not paused");
+  world.gates.paused.insert("shop");
+  CHECK(result("RESUME shop").action == ConsoleAction::resume);
+  CHECK(error("RESUME") == "pooler is not paused/suspended");
+  world.gates.all = Gates::All::suspended;
+  for (const Bytes query : {"PAUSE", "SUSPEND", "KILL"}) CHECK(error(query) == "already suspended/paused");
 }
 
 TEST_CASE("console: SELECT answers a number and the version") {

@@ -137,7 +137,9 @@ class House final : public Host, public ControlHost {
   // ControlHost
   Reloaded reload(const Settings&) override { return {}; }
   void run_hook(HookRun) override {}
-  void stop(bool) override {}
+  void stop() override {}
+  void start_drain(DrainMode) override {}
+  void configure(const Settings&) override {}
 
  private:
   template <class Input>

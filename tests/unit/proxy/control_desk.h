@@ -108,7 +108,9 @@ class ControlDesk final : public ControlHost {
   }
   void in_background(std::function<ConsoleComputed()> work) override { control_->on_mail(work()); }
   void run_hook(HookRun) override {}
-  void stop(bool) override {}
+  void stop() override {}
+  void start_drain(DrainMode) override {}
+  void configure(const Settings&) override {}
   void keep(StateEntry entry) override {
     REQUIRE(append_record(disk, entry, wall_offset));
     kept.push_back(std::move(entry));
