@@ -171,7 +171,8 @@ class Importer {
   // A comment must end where it ends.
   static std::string one_line(std::string text) {
     for (char& c : text) {
-      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
+      const auto byte = static_cast<unsigned char>(c);
+      if (byte < 0x20 || byte >= 0x7F) c = byte < 0x20 ? ' ' : '?';
     }
     return text;
   }
