@@ -161,6 +161,11 @@ struct ConsoleSettings {
   std::vector<std::string> admin_users, stats_users;
 };
 
+struct MetricsSettings {
+  std::string address;
+  int port = 0;  // 0: no endpoint
+};
+
 struct AdviceSettings {
   Duration target_wait{};  // the promise that sizes are chosen for: p99 of the wait for a server
 };
@@ -184,6 +189,7 @@ struct Settings {
   TlsSettings client_tls, server_tls;
   LogSettings log;
   ConsoleSettings console;
+  MetricsSettings metrics;
   AdviceSettings advice;
   AlertSettings alerts;
   std::map<std::string, DatabaseSettings> databases;  // by name; "*" is the fallback

@@ -49,6 +49,7 @@ constexpr std::array sections{
     SettingsSection{"log", "", "What is logged, to the standard error."},
     SettingsSection{"console", "",
                     "Who may connect to the database pgweir (also named pgbouncer), the console."},
+    SettingsSection{"metrics", "", "Where Prometheus reads, and others ask whether pgweir serves."},
     SettingsSection{"advice", "", "What pool sizes are recommended for."},
     SettingsSection{"alerts", "", "What pgweir warns of (SHOW ALERTS), and whom it tells."},
 };
@@ -536,6 +537,17 @@ std::vector<Setting> make_table() {
                        "Users who may do everything in the console."));
   rows.push_back(texts("console", "stats_users", {}, "nobody", field<&S::console, &C::stats_users>(),
                        "Users who may look at everything in the console that is no secret."));
+
+  rows.push_back(
+      at(restart, shown_as("metrics_address",
+                           text("metrics", "address", "127.0.0.1", "", longest_host,
+                                field<&S::metrics, &MetricsSettings::address>(),
+                                "The address that /metrics, /healthz and /readyz are served on over HTTP, "
+                                "without encryption and passwords."))));
+  Setting metrics_port = integer("metrics", "port", 0, {0, 65535}, "",
+                                 field<&S::metrics, &MetricsSettings::port>(), "The TCP port for that.");
+  metrics_port.zero_or_none = "not served";
+  rows.push_back(at(restart, shown_as("metrics_port", std::move(metrics_port))));
 
   rows.push_back(shown_as(
       "advice_target_wait",

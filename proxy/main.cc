@@ -2,6 +2,7 @@
 #include <exception>
 
 #include "admin/settings_print.h"
+#include "proxy/import_command.h"
 #include "proxy/options.h"
 #include "proxy/process.h"
 #include "proxy/profile_command.h"
@@ -18,6 +19,7 @@ int main(int argc, char** argv) {
       std::fputs(pgweir::print_default_config().c_str(), stdout);
       return 0;
     }
+    if (!options->import_from.empty()) return pgweir::run_import(options->import_from);
     if (options->profile) return pgweir::run_profile_command(*options);
     return options->check_config ? pgweir::check_config(*options) : pgweir::run_process(*options);
   } catch (const std::exception& error) {

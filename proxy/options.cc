@@ -42,6 +42,11 @@ tl::expected<Options, Leave> parse_options(int argc, const char* const* argv) {
   app.add_flag("--check-config", options.check_config, "Say whether the configuration is right, and leave")
       ->needs(config);
   app.add_flag("--print-config", options.print_config, "Print the whole default configuration, and leave");
+  app.add_option("--import", options.import_from,
+                 "Print the configuration that means the same as this one of PgBouncer, say what has\nno "
+                 "equivalent, and leave")
+      ->type_name("PGBOUNCER.INI")
+      ->excludes(config);
   auto* const to_option = app.add_option("--to", to,
                                          "Serve without a configuration, in front of this PostgreSQL:\nhost, "
                                          "port, dbname, user, password")

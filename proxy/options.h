@@ -23,6 +23,7 @@ struct Options {
   std::string config;  // empty: serve without a configuration
   bool check_config = false;
   bool print_config = false;
+  std::string import_from;  // a configuration of PgBouncer; empty: none
   std::optional<Conninfo> to;
   std::optional<ProfileCommand> profile;
   std::optional<int> port;  // instead of the configured one

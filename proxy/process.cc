@@ -8,12 +8,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "admin/settings_diff.h"
 #include "proxy/net/control.h"
 #include "proxy/net/listener.h"
 #include "proxy/net/log.h"
+#include "proxy/net/metrics_server.h"
 #include "proxy/net/state_file.h"
 #include "proxy/net/tls_contexts.h"
 #include "proxy/net/worker.h"
@@ -117,7 +119,14 @@ int serve(const Options& options, const LoadedSettings& loaded) {
     log.write(LogLevel::error, sockets.error());
     return status_failed;
   }
+  auto metrics_socket = open_metrics_socket(settings->metrics);
+  if (!metrics_socket) {
+    log.write(LogLevel::error, "metrics: " + metrics_socket.error());
+    return status_failed;
+  }
   greet(options, loaded, *sockets, log);
+  for (const std::string& name : metrics_socket->names)
+    log.write(LogLevel::info, "serving metrics on http://" + name + "/metrics");
 
   const Duration wall_offset = wall_offset_now();
   std::unique_ptr<StateFile> state_file;
@@ -134,7 +143,10 @@ int serve(const Options& options, const LoadedSettings& loaded) {
     mailboxes.workers.push_back(&workers.back()->mailbox());
   }
   for (const auto& worker : workers) worker->start();
+  std::optional<MetricsServer> metrics;
+  if (!metrics_socket->names.empty()) metrics.emplace(std::move(*metrics_socket), control.mailbox());
   control.run();
+  metrics.reset();
 
   for (const auto& worker : workers) worker->stop();
   bool finished = true;

@@ -84,12 +84,13 @@ class ControlEngine {
   bool drained() const { return draining_ && drained_workers_ == workers_; }
 
  private:
-  enum class Asker : std::uint8_t { console, averages, history, alerts };
+  enum class Asker : std::uint8_t { console, averages, history, alerts, metrics };
   struct Question {
     Asker asker = Asker::console;
     std::optional<ConsoleAsked> asked;  // by the console
     bool traces = false;
     std::vector<WorkerSnapshot> snapshots;
+    MetricsReply metrics{};
   };
 
   template <class Letter>
@@ -199,13 +200,18 @@ class ControlEngine {
 
   void receive(ConsoleAsked& mail) {
     const ConsolePlan plan = plan_console(mail.query);
-    if (!plan.needs_snapshots) return answer({Asker::console, std::move(mail), false, {}});
+    if (!plan.needs_snapshots) return answer({Asker::console, std::move(mail), false, {}, {}});
     ask_workers(Asker::console, plan.parts, std::move(mail));
+  }
+
+  void receive(MetricsAsked& mail) {
+    ask_workers(Asker::metrics, mail.parts);
+    questions_[tickets_].metrics = std::move(mail.reply);
   }
 
   void ask_workers(Asker asker, const SnapshotParts& parts, std::optional<ConsoleAsked> asked = {}) {
     const std::uint64_t ticket = ++tickets_;
-    questions_[ticket] = {asker, std::move(asked), parts.traces, {}};
+    questions_[ticket] = {asker, std::move(asked), parts.traces, {}, {}};
     tell_all(SnapshotAsked{ticket, parts});
   }
 
@@ -227,6 +233,9 @@ class ControlEngine {
       case Asker::alerts:
         alerts_.set_budgets(budgets_.look(question.snapshots, *settings_, now_));
         return alerts_.look(question.snapshots, *settings_, now_);
+      case Asker::metrics:
+        return question.metrics({settings_, std::move(question.snapshots), now_, wall_offset_, started_,
+                                 alerts_.watch().book().list(), draining_, operator_.gates()});
     }
     // Only what gives advice needs traces, and takes long.
     if (question.traces) return answer_in_background(std::move(question));

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "admin/command.h"
+#include "admin/metrics/metrics_facts.h"
 #include "admin/settings.h"
 #include "pool/gates.h"
 #include "pool/host_limits.h"
@@ -229,6 +230,12 @@ struct ConsoleAsked {
   std::string query;
 };
 
+// Of the thread that serves metrics.
+struct MetricsAsked {
+  SnapshotParts parts;
+  MetricsReply reply;
+};
+
 // Its client has cancelled its command that is being done, or is gone.
 struct ConsoleGaveUp {
   WorkerId worker;
@@ -281,9 +288,9 @@ struct Drained {
   WorkerId worker;
 };
 
-using ControlMail =
-    std::variant<SlotsWanted, SlotsReturned, SlotMoved, ClientSlotsWanted, ClientSlotsReturned, ClientArrived,
-                 ClientsCounted, ClientLeft, ConsoleAsked, ConsoleGaveUp, OrderDone, SnapshotCut,
-                 ConsoleComputed, MinutePassed, HostMinutePassed, HostLimitsSeen, Drained, KeysLearned>;
+using ControlMail = std::variant<SlotsWanted, SlotsReturned, SlotMoved, ClientSlotsWanted,
+                                 ClientSlotsReturned, ClientArrived, ClientsCounted, ClientLeft, ConsoleAsked,
+                                 ConsoleGaveUp, OrderDone, SnapshotCut, ConsoleComputed, MinutePassed,
+                                 HostMinutePassed, HostLimitsSeen, Drained, KeysLearned, MetricsAsked>;
 
 }  // namespace pgweir
