@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "admin/command_table.h"
+#include "admin/row_filter.h"
 
 namespace pgweir {
 namespace {
@@ -64,11 +65,25 @@ tl::expected<ConsoleOrder, ConsoleError> run(const Statement& statement, Console
                                              const World& world, Writer& out) {
   const auto [command, words] = find_command(statement);
   if (command == nullptr) return tl::unexpected(unknown_command(statement));
-  const auto arguments = std::span(statement).subspan(words);
+  auto arguments = std::span(statement).subspan(words);
+  std::span<const Token> wishes;
+  if (command->columns != nullptr) {
+    const std::size_t own = tokens_before_filter(arguments);
+    wishes = arguments.subspan(own);
+    arguments = arguments.first(own);
+  }
   if (auto error = check(*command, arguments.size(), rights)) return tl::unexpected(std::move(*error));
-  CommandCall call{world, arguments, out, std::string(command->tag)};
+  const auto filter = RowFilter::parse(wishes);
+  if (!filter) return tl::unexpected(filter.error());
+  Writer rows;
+  CommandCall call{world, arguments, wishes.empty() ? out : rows, std::string(command->tag), {}};
   if (command->run != nullptr) {
     if (auto outcome = command->run(call); !outcome) return tl::unexpected(std::move(outcome.error()));
+  }
+  if (!wishes.empty()) {
+    const auto kept = filter->apply(rows.view());
+    if (!kept) return tl::unexpected(kept.error());
+    out.bytes(*kept);
   }
   write_command_complete(out, call.tag);
   return std::move(call.order);

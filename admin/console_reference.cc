@@ -22,7 +22,11 @@ ends the query. The process's own user enters without a password over the Unix s
 
 Commands that PgBouncer has answer with exactly the columns of PgBouncer 1.24 and 1.25, so its monitoring tools
 work; what PgBouncer has not is in commands of its own. Times are in UTC. A pool is named by its database, or by
-`database/user`. This page is made from the same tables as the answers.
+`database/user`. Behind every SHOW with columns may stand `WHERE`, `ORDER BY` and `LIMIT`:
+
+    SHOW QUERIES shop WHERE calls >= 100 AND query LIKE '%orders%' ORDER BY mean_us DESC LIMIT 10
+
+with the operators `=`, `<>`, `<`, `<=`, `>`, `>=`, `LIKE`, `IS NULL`, joined by `AND`. This page is made from the same tables as the answers.
 
 )";
 
