@@ -54,11 +54,12 @@ int advised(const PgweirProcess& pgweir) {
   return std::stoi(cell(advice, "pool", "postgres/postgres", "advice"));
 }
 
-// All of them in a transaction at once, as far as there are servers: how many got one.
+// All of them in a transaction at once, as far as there are servers: how many got one. (cl_active counts idle
+// clients as well.)
 int served_at_once(const PgweirProcess& pgweir, std::vector<PgConnection>& clients, int expected) {
   for (PgConnection& client : clients) client.send("begin; select 1");
   CHECK(eventually([&] {
-    return pgweir.pool("cl_active") == expected &&
+    return pgweir.pool("sv_active") == expected &&
            pgweir.pool("cl_waiting") == static_cast<int>(clients.size()) - expected;
   }));
   return pgweir.pool("sv_active");
