@@ -16,7 +16,8 @@ ConsoleReply filtered(const std::string& query) {
 
 std::string names(const std::string& query) {
   std::string all;
-  for (const auto& row : filtered(query).only().rows)
+  const ConsoleReply reply = filtered(query);
+  for (const auto& row : reply.only().rows)
     all += (all.empty() ? "" : " ") + row[0].value_or("NULL");
   return all;
 }

@@ -304,7 +304,7 @@ TEST_CASE("import: values that cannot be said, and lines that are none, are name
 }
 
 TEST_CASE("import: files that include each other end") {
-  const Imported imported = imported_from({{"/etc/p.ini", "%include /etc/p.ini\n[pgbouncer]\n"}});
+  const Imported imported = imported_from({{"/etc/p.ini", "%include /etc/p.ini\n[pgbouncer]\nlisten_port = 6432\n"}});
   CHECK(noted(imported, "include each other too deeply"));
 }
 
