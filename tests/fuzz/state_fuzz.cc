@@ -45,7 +45,8 @@ void check(std::string_view bytes) {
 std::string framed(std::string_view data) {
   std::string bytes = state_header();
   while (data.size() >= 3) {
-    const std::size_t wanted = static_cast<unsigned char>(data[1]) | static_cast<unsigned char>(data[2]) << 8;
+    const auto low = static_cast<unsigned char>(data[1]), high = static_cast<unsigned char>(data[2]);
+    const std::size_t wanted = low | std::size_t{high} << 8;
     const std::size_t length = std::min(wanted, data.size() - 3);
     const std::string body = std::string(1, data[0]) + std::string(data.substr(3, length));
     ByteWriter out(bytes);

@@ -14,7 +14,7 @@ using namespace pgweir;
 
 namespace {
 
-// Writes what it is told into a file, and a line into another whenever it is called.
+// A shell's program of these lines.
 void write_program(const std::string& path, const std::string& lines) {
   write_file(path, "#!/bin/sh\n" + lines);
   REQUIRE(::chmod(path.c_str(), 0700) == 0);
@@ -45,6 +45,19 @@ PgweirSetup small_pool(const Postgres& postgres, const std::string& command) {
   return setup;
 }
 
+// The one server of a pool is held by one client, and another waits for it.
+struct Exhausted {
+  explicit Exhausted(const PgweirProcess& pgweir) : holder(pgweir.connect()), waiter(pgweir.connect()) {
+    holder.must("begin; select 1");
+    waiter.send("select 'served'");
+  }
+  void end() {
+    holder.must("commit");
+    CHECK(waiter.finish().ok());
+  }
+  PgConnection holder, waiter;
+};
+
 }  // namespace
 
 TEST_CASE("an exhausted pool is in SHOW ALERTS and the log, and the hook is told once") {
@@ -53,10 +66,7 @@ TEST_CASE("an exhausted pool is in SHOW ALERTS and the log, and the hook is told
   const std::string told = dir / "told", program = dir / "notify";
   write_program(program, "cat >> \"$1\"\n");
   PgweirProcess pgweir(small_pool(postgres, "\"" + program + "\", \"" + told + "\""));
-  PgConnection holder = pgweir.connect();
-  holder.must("begin; select 1");
-  PgConnection waiter = pgweir.connect();
-  waiter.send("select 'served'");
+  Exhausted clients(pgweir);
   REQUIRE(waiting_clients(pgweir, 1));
 
   REQUIRE(eventually([&] { return alert(pgweir, "exhaustion", "state") == "active"; }));
@@ -67,8 +77,7 @@ TEST_CASE("an exhausted pool is in SHOW ALERTS and the log, and the hook is told
   CHECK(read_file(told).find(
             "{\"event\":\"began\",\"id\":1,\"alert\":\"exhaustion\",\"severity\":\"critical\"") == 0);
 
-  holder.must("commit");
-  CHECK(waiter.finish().ok());
+  clients.end();
   REQUIRE(eventually([&] { return alert(pgweir, "exhaustion", "state") == "ended"; }));
   REQUIRE(eventually([&] { return count_of(read_file(told), "\n") == 2; }));
   CHECK(count_of(read_file(told), "\"event\":\"began\"") == 1);
@@ -82,20 +91,16 @@ TEST_CASE("a hook that hangs, and does not read, delays nobody and is killed wit
   const std::string pids = dir / "pids", program = dir / "hang";
   write_program(program, "sleep 1000 &\necho $$ $! >> \"$1\"\nwait\n");
   PgweirProcess pgweir(small_pool(postgres, "\"" + program + "\", \"" + pids + "\""));
-  PgConnection holder = pgweir.connect();
-  holder.must("begin; select 1");
-  PgConnection waiter = pgweir.connect();
-  waiter.send("select 'served'");
+  Exhausted clients(pgweir);
   REQUIRE(eventually([&] { return alert(pgweir, "exhaustion", "state") == "active"; }));
   REQUIRE(eventually([&] { return !read_file(pids).empty(); }));
-  CHECK(holder.value("select 'not delayed'") == "not delayed");
+  CHECK(clients.holder.value("select 'not delayed'") == "not delayed");
   REQUIRE(eventually([&] { return pgweir.log_contains("alerts.command was killed after 500 ms"); }));
   int shell = 0, child = 0;
   REQUIRE(std::sscanf(read_file(pids).c_str(), "%d %d", &shell, &child) == 2);
   CHECK(eventually([&] { return ::kill(shell, 0) != 0 && ::kill(child, 0) != 0; }));
   // The end of the alert is told by the next run.
-  holder.must("commit");
-  CHECK(waiter.finish().ok());
+  clients.end();
   CHECK(eventually([&] { return count_of(read_file(pids), "\n") == 2; }));
 }
 
@@ -107,14 +112,10 @@ TEST_CASE("a hook that cannot be run, or fails, is said in the log") {
     CAPTURE(exists);
     if (exists) write_program(program, "exit 3\n");
     PgweirProcess pgweir(small_pool(postgres, "\"" + program + "\""));
-    PgConnection holder = pgweir.connect();
-    holder.must("begin; select 1");
-    PgConnection waiter = pgweir.connect();
-    waiter.send("select 'served'");
+    Exhausted clients(pgweir);
     const std::string words = exists ? "alerts.command ended with status 3" : "alerts.command: cannot run";
     CHECK(eventually([&] { return pgweir.log_contains(words); }));
-    holder.must("commit");
-    CHECK(waiter.finish().ok());
+    clients.end();
   }
 }
 

@@ -11,25 +11,10 @@ using namespace pgweir;
 
 namespace {
 
-struct Output {
-  int status;
-  std::string text;
-};
-
-Output run(const std::vector<std::string>& arguments) {
-  const TempDir dir;
-  std::vector<std::string> command{pgweir_binary()};
-  command.insert(command.end(), arguments.begin(), arguments.end());
-  ChildProcess child(command,
-                     {.user = {}, .output_file = dir / "output", .environment = {}, .stop_signal = SIGKILL});
-  const std::optional<int> status = child.wait();
-  return {status.value_or(-1), read_file(dir / "output")};
-}
-
-Output check(const std::string& config) {
+PgweirOutput check(const std::string& config) {
   const TempDir dir;
   write_file(dir / "pgweir.toml", config);
-  return run({"--check-config", "--config", dir / "pgweir.toml"});
+  return run_pgweir({"--check-config", "--config", dir / "pgweir.toml"});
 }
 
 bool contains(const std::string& text, const std::string& part) {
@@ -47,21 +32,21 @@ std::string config_value(PgConnection& console, const std::string& key) {
 }  // namespace
 
 TEST_CASE("--version, --help and --print-config") {
-  CHECK(run({"--version"}).status == 0);
-  CHECK(contains(run({"--version"}).text, "pgweir"));
-  CHECK(run({"--help"}).status == 0);
-  CHECK(contains(run({"--help"}).text, "--check-config"));
-  const Output defaults = run({"--print-config"});
+  CHECK(run_pgweir({"--version"}).status == 0);
+  CHECK(contains(run_pgweir({"--version"}).text, "pgweir"));
+  CHECK(run_pgweir({"--help"}).status == 0);
+  CHECK(contains(run_pgweir({"--help"}).text, "--check-config"));
+  const PgweirOutput defaults = run_pgweir({"--print-config"});
   CHECK(defaults.status == 0);
   CHECK(contains(defaults.text, "default_pool_size"));
   CHECK(check(defaults.text).status == 0);
-  CHECK(run({"--no-such-option"}).status != 0);
+  CHECK(run_pgweir({"--no-such-option"}).status != 0);
 }
 
 TEST_CASE("--check-config says where a mistake is and what was meant") {
   CHECK(check("workers = 2\n[pool]\ndefault_pool_size = 10\n").status == 0);
 
-  const Output name = check("workers = 2\n[pool]\ndefault_pool_sise = 10\n");
+  const PgweirOutput name = check("workers = 2\n[pool]\ndefault_pool_sise = 10\n");
   INFO(name.text);
   CHECK(name.status != 0);
   CHECK(contains(name.text, "pgweir.toml"));
@@ -69,20 +54,20 @@ TEST_CASE("--check-config says where a mistake is and what was meant") {
   CHECK(contains(name.text, "default_pool_sise"));
   CHECK(contains(name.text, "default_pool_size"));
 
-  const Output type = check("[pool]\ndefault_pool_size = \"many\"\n");
+  const PgweirOutput type = check("[pool]\ndefault_pool_size = \"many\"\n");
   INFO(type.text);
   CHECK(type.status != 0);
   CHECK(contains(type.text, ":2"));
   CHECK(contains(type.text, "default_pool_size"));
 
-  const Output range = check("[listen]\nport = 70000\n");
+  const PgweirOutput range = check("[listen]\nport = 70000\n");
   INFO(range.text);
   CHECK(range.status != 0);
   CHECK(contains(range.text, "70000"));
   CHECK(contains(range.text, "65535"));
 
   CHECK(check("[pool\n").status != 0);
-  CHECK(run({"--check-config", "--config", "/no/such/file.toml"}).status != 0);
+  CHECK(run_pgweir({"--check-config", "--config", "/no/such/file.toml"}).status != 0);
 }
 
 TEST_CASE("RELOAD takes new settings, and keeps the old ones when the new are wrong") {
@@ -184,7 +169,7 @@ TEST_CASE("SHUTDOWN on the console ends the process") {
 
 TEST_CASE("a port that is taken is said, and the process does not start") {
   const PgweirProcess pgweir{PgweirSetup(shared_postgres())};
-  const Output second = run({"--config", pgweir.config_file()});
+  const PgweirOutput second = run_pgweir({"--config", pgweir.config_file()});
   CHECK(second.status != 0);
   CHECK(contains(second.text, std::to_string(pgweir.port())));
 }

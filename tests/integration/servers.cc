@@ -1,8 +1,12 @@
 #include "tests/integration/servers.h"
 
+#include <csignal>
 #include <map>
 #include <memory>
 #include <stdexcept>
+
+#include "tests/support/child_process.h"
+#include "tests/support/temp_dir.h"
 
 namespace pgweir {
 namespace {
@@ -73,6 +77,16 @@ std::vector<int> ask_backend_pids(std::vector<PgConnection>& clients) {
     pids.push_back(std::stoi(result.value(0, 0)));
   }
   return pids;
+}
+
+PgweirOutput run_pgweir(const std::vector<std::string>& arguments) {
+  const TempDir dir;
+  std::vector<std::string> command{pgweir_binary()};
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  ChildProcess child(command,
+                     {.user = {}, .output_file = dir / "output", .environment = {}, .stop_signal = SIGKILL});
+  const std::optional<int> status = child.wait();
+  return {status.value_or(-1), read_file(dir / "output")};
 }
 
 bool waiting_clients(const PgweirProcess& pgweir, int count) {

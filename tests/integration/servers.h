@@ -29,6 +29,14 @@ LoginError error_fields(const std::string& body);
 // The backends that answer `select pg_backend_pid()` on these connections, asked all at once.
 std::vector<int> ask_backend_pids(std::vector<PgConnection>& clients);
 
+// pgweir with these arguments, run until it ends by itself: its exit status, -1 when it had none, and all
+// that it wrote.
+struct PgweirOutput {
+  int status;
+  std::string text;
+};
+PgweirOutput run_pgweir(const std::vector<std::string>& arguments);
+
 // Waits until this many clients of the pool wait for a server.
 bool waiting_clients(const PgweirProcess& pgweir, int count);
 

@@ -15,21 +15,6 @@ using namespace pgweir;
 
 namespace {
 
-struct Output {
-  int status;
-  std::string text;
-};
-
-Output run(const std::vector<std::string>& arguments) {
-  const TempDir dir;
-  std::vector<std::string> command{pgweir_binary()};
-  command.insert(command.end(), arguments.begin(), arguments.end());
-  ChildProcess child(command,
-                     {.user = {}, .output_file = dir / "output", .environment = {}, .stop_signal = SIGKILL});
-  const std::optional<int> status = child.wait();
-  return {status.value_or(-1), read_file(dir / "output")};
-}
-
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
@@ -108,25 +93,25 @@ TEST_CASE("pgweir profile: export, show, advise") {
     config = read_file(pgweir.config_file());
   }
   write_file(dir / "pgweir.toml", config);
-  const Output exported = run({"--config", dir / "pgweir.toml", "profile", "export"});
+  const PgweirOutput exported = run_pgweir({"--config", dir / "pgweir.toml", "profile", "export"});
   REQUIRE(exported.status == 0);
   write_file(profile, exported.text);
   CHECK(completions(state_in(profile)) >= 40);
 
-  const Output shown = run({"profile", "show", profile});
+  const PgweirOutput shown = run_pgweir({"profile", "show", profile});
   INFO(shown.text);
   CHECK(shown.status == 0);
   CHECK(contains(shown.text, "Pool postgres/"));
   CHECK(contains(shown.text, "minutes: "));
-  const Output advised = run({"profile", "advise", profile});
+  const PgweirOutput advised = run_pgweir({"profile", "advise", profile});
   INFO(advised.text);
   CHECK(advised.status == 0);
   CHECK(contains(advised.text, "confidence"));
 
-  CHECK(run({"profile", "show", dir / "pgweir.toml"}).status == 2);
-  CHECK(run({"profile", "show", dir / "nothing"}).status == 2);
-  CHECK(run({"profile", "show", "--pool", "no/such", profile}).status == 2);
-  CHECK(run({"profile"}).status == 2);
-  CHECK(run({"profile", "export"}).status == 2);
-  CHECK(contains(run({"--help"}).text, "profile"));
+  CHECK(run_pgweir({"profile", "show", dir / "pgweir.toml"}).status == 2);
+  CHECK(run_pgweir({"profile", "show", dir / "nothing"}).status == 2);
+  CHECK(run_pgweir({"profile", "show", "--pool", "no/such", profile}).status == 2);
+  CHECK(run_pgweir({"profile"}).status == 2);
+  CHECK(run_pgweir({"profile", "export"}).status == 2);
+  CHECK(contains(run_pgweir({"--help"}).text, "profile"));
 }
