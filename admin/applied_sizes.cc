@@ -14,6 +14,7 @@ std::map<Route, AdviceEntry> applied_entries(const State& state) {
         break;
       case AdviceEntry::Kind::advised:
       case AdviceEntry::Kind::followed:
+      case AdviceEntry::Kind::checked:
         break;
     }
   }

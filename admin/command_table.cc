@@ -263,6 +263,13 @@ constexpr Command commands[] = {
      .doc =
          "Which sizes were changed by advice, why, and what followed: 16 minutes after a change the minutes "
          "behind it are compared with those before it. Newest first. Best read with \\x in psql."},
+    {.words = "SHOW AUTOPILOT",
+     .privilege = stats,
+     .needs = SnapshotNeeds::profiles,
+     .tag = "SHOW",
+     .run = show_autopilot,
+     .columns = autopilot_columns,
+     .doc = "What the autopilot is about to do with each pool that has one, or why it holds."},
     {.words = "SHOW QUERIES",
      .arguments = "[pool]",
      .privilege = stats,

@@ -41,6 +41,8 @@ inline constexpr std::array<Bytes, 0> words_of{};
 template <>
 inline constexpr std::array<Bytes, 3> words_of<PoolMode>{"transaction", "session", "statement"};
 template <>
+inline constexpr std::array<Bytes, 4> words_of<AutopilotMode>{"off", "shadow", "confirm", "auto"};
+template <>
 inline constexpr std::array<Bytes, 4> words_of<StatePolicy>{"track", "pin", "refuse", "allow"};
 template <>
 inline constexpr std::array<Bytes, 2> words_of<LoadBalanceHosts>{"disable", "round-robin"};

@@ -20,6 +20,8 @@ enum class PoolMode : std::uint8_t { transaction, session, statement };
 // server where that can be done, else pin; pin: the client keeps its server; refuse: an error; allow:
 // nothing.
 enum class StatePolicy : std::uint8_t { track, pin, refuse, allow };
+// Who changes the sizes of pools by the advice (admin/autopilot.h).
+enum class AutopilotMode : std::uint8_t { off, shadow, confirm, automatic };
 // Which of several hosts is tried first for a new server: the first of the list, or the next one in turn.
 enum class LoadBalanceHosts : std::uint8_t { disable, round_robin };
 // What a server must be to be used; libpq's words and meanings.
@@ -81,6 +83,10 @@ struct PoolSettings {
   int min_pool_size = 0;
   int reserve_pool_size = 0;
   Duration reserve_pool_timeout{};
+  AutopilotMode autopilot = AutopilotMode::off;
+  int autopilot_min_size = 0;
+  int autopilot_max_size = 0;  // 0: twice the size of the file
+  Duration autopilot_trial{};
   int max_db_connections = 0;  // 0: no limit, as everywhere below
   int max_user_connections = 0;
   int max_client_conn = 0;
@@ -117,6 +123,8 @@ struct DatabaseSettings {
   std::optional<Duration> query_wait_timeout, server_lifetime;
   std::optional<Duration> query_timeout, transaction_timeout, idle_transaction_timeout, client_idle_timeout;
   std::optional<PoolMode> pool_mode;
+  std::optional<AutopilotMode> autopilot;
+  std::optional<int> autopilot_min_size, autopilot_max_size;
   std::optional<StatePolicy> session_state;
   StatePolicies session_state_of;
 };
@@ -129,6 +137,8 @@ struct UserSettings {
   std::optional<Duration> query_wait_timeout;
   std::optional<Duration> query_timeout, transaction_timeout, idle_transaction_timeout, client_idle_timeout;
   std::optional<PoolMode> pool_mode;
+  std::optional<AutopilotMode> autopilot;
+  std::optional<int> autopilot_min_size, autopilot_max_size;
   std::optional<StatePolicy> session_state;
   StatePolicies session_state_of;
 };
@@ -226,12 +236,20 @@ struct Settings {
     return own == nullptr ? pool.max_user_client_connections
                           : own->max_user_client_connections.value_or(pool.max_user_client_connections);
   }
+  // The user's own value, or the database's, or the general one.
+  template <class Field>
+  Field own_of(Field PoolSettings::*general, std::optional<Field> DatabaseSettings::*of_database,
+               std::optional<Field> UserSettings::*of_user, const std::string& database,
+               const std::string& user) const {
+    const UserSettings* const own = find_user(user);
+    if (own != nullptr && own->*of_user) return *(own->*of_user);
+    const DatabaseSettings* const its = find_database(database);
+    return its == nullptr ? pool.*general : (its->*of_database).value_or(pool.*general);
+  }
   // Servers that a pool may have: as the file says, and as it is.
   int configured_size(const std::string& database, const std::string& user) const {
-    const UserSettings* const own = find_user(user);
-    if (own != nullptr && own->pool_size) return *own->pool_size;
-    const DatabaseSettings* const its = find_database(database);
-    return its == nullptr ? pool.default_pool_size : its->pool_size.value_or(pool.default_pool_size);
+    return own_of(&PoolSettings::default_pool_size, &DatabaseSettings::pool_size, &UserSettings::pool_size,
+                  database, user);
   }
   int size_of(const std::string& database, const std::string& user) const {
     const auto applied = applied_sizes.find({database, user});

@@ -20,6 +20,7 @@ class Checks {
   std::vector<SettingsFinding> run() {
     listening();
     pool_sizes();
+    autopilot();
     hosts();
     console_users("console.admin_users", settings_.console.admin_users);
     console_users("console.stats_users", settings_.console.stats_users);
@@ -108,6 +109,26 @@ class Checks {
                                       " needs to know whom to trust; \"system\" is the system's authorities");
     if (const auto versions = tls_versions(side.protocols); !versions)
       error(section + ".protocols", versions.error());
+  }
+
+  // Wherever a bound is set: those that count there.
+  void autopilot() {
+    const PoolSettings& pool = settings_.pool;
+    const auto check = [&](const std::string& section, int least, int most) {
+      if (most == 0 || least <= most) return;
+      error(section + ".autopilot_max_size", "found " + std::to_string(most) +
+                                                 ", allowed is no less than autopilot_min_size, " +
+                                                 std::to_string(least));
+    };
+    check("pool", pool.autopilot_min_size, pool.autopilot_max_size);
+    const auto check_own = [&](const std::string& section, const auto& own) {
+      if (!own.autopilot_min_size && !own.autopilot_max_size) return;
+      check(section, own.autopilot_min_size.value_or(pool.autopilot_min_size),
+            own.autopilot_max_size.value_or(pool.autopilot_max_size));
+    };
+    for (const auto& [name, database] : settings_.databases)
+      check_own("databases." + toml_key(name), database);
+    for (const auto& [name, user] : settings_.users) check_own("users." + toml_key(name), user);
   }
 
   void hosts() {

@@ -143,6 +143,11 @@ Setting word(Bytes section, Bytes name, Enum by_default, SettingAccess access, B
           .doc = doc};
 }
 
+Setting zero_means(Bytes words, Setting row) {
+  row.zero_or_none = words;
+  return row;
+}
+
 Setting shown_as(Bytes pgbouncer, Setting row) {
   row.pgbouncer = pgbouncer;
   return row;
@@ -278,6 +283,20 @@ std::vector<Setting> make_table() {
               "reserve_pool_timeout."),
       duration("pool", "reserve_pool_timeout", 5s, "no wait", field<&S::pool, &P::reserve_pool_timeout>(),
                "How long a client waits before its pool may use its reserve."),
+      word("pool", "autopilot", AutopilotMode::off, field<&S::pool, &P::autopilot>(),
+           "Who changes the sizes of pools by the advice. off: the operator, with APPLY RECOMMENDATION; "
+           "shadow: the same, and pgweir notes what it would have done and later whether that would have "
+           "been right; confirm: the same, and the log says which command to give; auto: pgweir, in small "
+           "steps, and takes back what made things worse. SHOW AUTOPILOT says what it will do."),
+      integer("pool", "autopilot_min_size", 1, {1, most_servers}, "servers",
+              field<&S::pool, &P::autopilot_min_size>(), "The autopilot makes no pool smaller."),
+      zero_means("twice the size that it has in this file",
+                 integer("pool", "autopilot_max_size", 0, {0, most_servers}, "servers",
+                         field<&S::pool, &P::autopilot_max_size>(), "The autopilot makes no pool larger.")),
+      duration(
+          "pool", "autopilot_trial", 14 * 24h, "no trial", field<&S::pool, &P::autopilot_trial>(),
+          "With autopilot = auto, pgweir changes a pool only after it has measured it for this long, and "
+          "acts as with confirm until then."),
       limit("pool", "max_db_connections", "servers", field<&S::pool, &P::max_db_connections>(),
             "How many servers all pools of one database may have together."),
       limit("pool", "max_user_connections", "servers", field<&S::pool, &P::max_user_connections>(),
@@ -415,6 +434,12 @@ std::vector<Setting> make_table() {
   database("server_lifetime", "server_lifetime", field<&D::server_lifetime>(),
            "As pool.server_lifetime, for servers of this database.");
   database("pool_mode", "pool_mode", field<&D::pool_mode>(), "As pool.pool_mode, for this database.");
+  database("autopilot", "autopilot", field<&D::autopilot>(),
+           "As pool.autopilot, for pools of this database.");
+  database("autopilot_min_size", "autopilot_min_size", field<&D::autopilot_min_size>(),
+           "As pool.autopilot_min_size, for each pool of this database.");
+  database("autopilot_max_size", "autopilot_max_size", field<&D::autopilot_max_size>(),
+           "As pool.autopilot_max_size, for each pool of this database.");
   database("session_state", "session_state", field<&D::session_state>(),
            "As pool.session_state, for this database.");
   pin_policies(
@@ -446,6 +471,11 @@ std::vector<Setting> make_table() {
   user("client_idle_timeout", "client_idle_timeout", field<&U::client_idle_timeout>(),
        "As pool.client_idle_timeout, for clients of this user.");
   user("pool_mode", "pool_mode", field<&U::pool_mode>(), "As pool.pool_mode, for this user.");
+  user("autopilot", "autopilot", field<&U::autopilot>(), "As pool.autopilot, for pools of this user.");
+  user("autopilot_min_size", "autopilot_min_size", field<&U::autopilot_min_size>(),
+       "As pool.autopilot_min_size, for each pool of this user.");
+  user("autopilot_max_size", "autopilot_max_size", field<&U::autopilot_max_size>(),
+       "As pool.autopilot_max_size, for each pool of this user.");
   user("session_state", "session_state", field<&U::session_state>(), "As pool.session_state, for this user.");
   pin_policies(
       "users", []<auto member>() { return field<&U::session_state_of, member>(); });

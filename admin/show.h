@@ -126,6 +126,9 @@ CommandOutcome reset_recommendation(CommandCall& call);
 // show_advice_history.cc
 CommandOutcome show_advice_history(CommandCall& call);
 std::vector<ColumnInfo> advice_history_columns();
+// show_autopilot.cc
+CommandOutcome show_autopilot(CommandCall& call);
+std::vector<ColumnInfo> autopilot_columns();
 
 // show_alerts.cc
 CommandOutcome show_alerts(CommandCall& call);

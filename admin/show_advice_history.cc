@@ -22,7 +22,11 @@ constexpr std::array history_table{
     column<HistoryRow>(
         "event", text, [](const HistoryRow& it) { return to_string(it.entry.kind); },
         "set: the size was changed; reset: it is the file's again; followed: what the last change did; "
-        "advised: autopilot would have changed it."),
+        "advised: the autopilot would have changed it; checked: whether that would have been right."),
+    column<HistoryRow>(
+        "by", text,
+        [](const HistoryRow& it) { return it.entry.by_autopilot ? "autopilot" : "operator"; },
+        "Who changed the size, or would have."),
     column<HistoryRow>(
         "size_before", int4, [](const HistoryRow& it) { return it.entry.from; }, "The size that it had."),
     column<HistoryRow>(
@@ -33,7 +37,7 @@ constexpr std::array history_table{
           const std::string word = to_string(it.entry.effect);
           return word.empty() ? Cell() : Cell(word);
         },
-        "Of the change: better, same, worse, or unclear; NULL unless the event is followed."),
+        "Of the change: better, same, worse, or unclear; NULL unless the event is followed or checked."),
     column<HistoryRow>(
         "reason", text, [](const HistoryRow& it) { return it.entry.text; },
         "Why it was changed, or what was measured before and after."),

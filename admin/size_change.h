@@ -14,6 +14,7 @@ struct SizeChange {
   Route route;
   int from = 0, to = 0;
   std::string why;  // in words; goes into the history
+  bool by_autopilot = false;
 };
 
 }  // namespace pgweir

@@ -165,6 +165,7 @@ std::vector<AdviceEntry> effects_due(const State& state, Instant now, Duration t
         its.judged = true;
         break;
       case AdviceEntry::Kind::advised:
+      case AdviceEntry::Kind::checked:
         break;
     }
   }
@@ -176,7 +177,7 @@ std::vector<AdviceEntry> effects_due(const State& state, Instant now, Duration t
         judge_size(pool == state.pools().end() ? Minutes{} : pool->second.history.minutes(), its.last->at,
                    its.earlier, target_wait);
     due.push_back({route, now, AdviceEntry::Kind::followed, its.last->from, its.last->to, found.text,
-                   its.last->configured, found.effect});
+                   its.last->configured, found.effect, its.last->by_autopilot});
   }
   return due;
 }
@@ -191,6 +192,8 @@ const char* to_string(AdviceEntry::Kind kind) {
       return "followed";
     case AdviceEntry::Kind::reset:
       return "reset";
+    case AdviceEntry::Kind::checked:
+      return "checked";
   }
   return "";
 }

@@ -47,9 +47,10 @@ struct ProfileEntry {
 struct HostEntry {
   HostProfile host;
 };
-// What was advised, what was set or given back to the file, and what followed.
+// What was set or given back to the file, and what followed; what the autopilot would have set (advised), and
+// what became of that (checked).
 struct AdviceEntry {
-  enum class Kind : std::uint8_t { advised, set, followed, reset };
+  enum class Kind : std::uint8_t { advised, set, followed, reset, checked };
   enum class Effect : std::uint8_t { none, better, same, worse, unclear };
   Route route;
   Instant at{};
@@ -57,7 +58,8 @@ struct AdviceEntry {
   int from = 0, to = 0;          // sizes
   std::string text;              // in words
   int configured = 0;            // what the file said then
-  Effect effect = Effect::none;  // of what followed
+  Effect effect = Effect::none;  // of what followed or was checked
+  bool by_autopilot = false;     // else by an operator
 };
 
 using StateEntry =

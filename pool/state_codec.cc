@@ -174,6 +174,7 @@ Record write(ByteWriter& out, const AdviceEntry& entry, const WallClock& clock) 
   out.text(entry.text);
   out.number(static_cast<std::uint64_t>(std::max(entry.configured, 0)));
   out.byte(static_cast<std::uint8_t>(entry.effect));
+  out.byte(entry.by_autopilot ? 1 : 0);
   return Record::advice;
 }
 
@@ -182,7 +183,7 @@ AdviceEntry read_advice(ByteReader& in, const WallClock& clock) {
   entry.route = read_route(in);
   entry.at = clock.read(in);
   const std::uint8_t kind = in.byte();
-  if (kind > static_cast<std::uint8_t>(AdviceEntry::Kind::reset)) in.fail();
+  if (kind > static_cast<std::uint8_t>(AdviceEntry::Kind::checked)) in.fail();
   if (in.ok()) entry.kind = static_cast<AdviceEntry::Kind>(kind);
   entry.from = in.small(most_size);
   entry.to = in.small(most_size);
@@ -191,6 +192,9 @@ AdviceEntry read_advice(ByteReader& in, const WallClock& clock) {
   const std::uint8_t effect = in.byte();
   if (effect > static_cast<std::uint8_t>(AdviceEntry::Effect::unclear)) in.fail();
   if (in.ok()) entry.effect = static_cast<AdviceEntry::Effect>(effect);
+  const std::uint8_t by_autopilot = in.byte();
+  if (by_autopilot > 1) in.fail();
+  entry.by_autopilot = by_autopilot == 1;
   return entry;
 }
 

@@ -127,7 +127,7 @@ ControlHost::Reloaded Control::reload(const Settings& running) {
   return result;
 }
 
-void Control::in_background(std::function<ConsoleComputed()> work) {
+void Control::in_background(std::function<ControlMail()> work) {
   background_.run([this, work = std::move(work)] { mailbox_.post(work()); });
 }
 

@@ -45,7 +45,7 @@ class Control final : private ControlHost, private TurnTaker {
   // ControlHost
   void post(WorkerId worker, WorkerMail mail) override;
   ControlHost::Reloaded reload(const Settings& running) override;
-  void in_background(std::function<ConsoleComputed()> work) override;
+  void in_background(std::function<ControlMail()> work) override;
   void run_hook(HookRun run) override { hook_.run(std::move(run)); }
   void stop() override;
   void start_drain(DrainMode mode) override;

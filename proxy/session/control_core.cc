@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "admin/autopilot.h"
 #include "admin/console.h"
 #include "pool/arbiter.h"
 #include "proxy/session/alert_desk.h"
@@ -31,7 +32,8 @@ class ControlEngine {
         sizes_(host, history_),
         alerts_(host, now, wall_offset),
         budgets_(host),
-        operator_(workers, host) {}
+        operator_(workers, host),
+        next_flight_(now + flight_period) {}
 
   void restore(State state) {
     alerts_.watch().restore(state, now_);
@@ -47,12 +49,20 @@ class ControlEngine {
     sizes_.begin_turn(*settings_, now);
     if (history_.profiles_due(now)) ask_workers(Asker::history, HistoryKeeper::profile_parts);
     if (alerts_.due(now)) ask_workers(Asker::alerts, AlertDesk::parts());
+    if (now >= next_flight_) {
+      next_flight_ = now + flight_period;
+      if (!flying_ && has_autopilot(*settings_)) {
+        flying_ = true;
+        ask_workers(Asker::autopilot, HistoryKeeper::profile_parts);
+      }
+    }
     if (now < next_sample_) return;
     next_sample_ = now + StatsHistory::period;
     ask_workers(Asker::averages, {.measures = true, .queries = true});
   }
   Instant next_deadline() const {
-    return std::min({next_sample_, history_.next_deadline(), sizes_.next_deadline(), alerts_.next_look()});
+    return std::min(
+        {next_sample_, history_.next_deadline(), sizes_.next_deadline(), alerts_.next_look(), next_flight_});
   }
   void hook_ended() { alerts_.hook_ended(*settings_); }
   void finish(Instant now) { history_.finish(now); }
@@ -84,7 +94,7 @@ class ControlEngine {
   bool drained() const { return draining_ && drained_workers_ == workers_; }
 
  private:
-  enum class Asker : std::uint8_t { console, averages, history, alerts, metrics };
+  enum class Asker : std::uint8_t { console, averages, history, alerts, metrics, autopilot };
   struct Question {
     Asker asker = Asker::console;
     std::optional<ConsoleAsked> asked;  // by the console
@@ -236,6 +246,8 @@ class ControlEngine {
       case Asker::metrics:
         return question.metrics({settings_, std::move(question.snapshots), now_, wall_offset_, started_,
                                  alerts_.watch().book().list(), draining_, operator_.gates()});
+      case Asker::autopilot:
+        return plan_in_background(std::move(question));
     }
     // Only what gives advice needs traces, and takes long.
     if (question.traces) return answer_in_background(std::move(question));
@@ -250,25 +262,54 @@ class ControlEngine {
     std::map<std::string, SpeedEvidence> hosts;
     std::map<std::string, HostLimitsKnown> limits;
     State state;
+    std::vector<Alert> alerts;
     Gates gates;
+    Instant now{}, started{};
+    Duration wall_offset{};
+
+    // Once.
+    World world() {
+      return {.settings = *settings,
+              .workers = std::move(question.snapshots),
+              .now = now,
+              .wall_offset = wall_offset,
+              .started = started,
+              .history = &averages,
+              .hosts = &hosts,
+              .limits = std::move(limits),
+              .state = &state,
+              .alerts = std::move(alerts),
+              .gates = gates};
+    }
   };
+  std::shared_ptr<Desk> desk_for(Question question) const {
+    return std::make_shared<Desk>(Desk{.question = std::move(question),
+                                       .settings = settings_,
+                                       .averages = averages_,
+                                       .hosts = history_.hosts(),
+                                       .limits = budgets_.limits(),
+                                       .state = history_.state(),
+                                       .alerts = alerts_.watch().book().list(),
+                                       .gates = operator_.gates(),
+                                       .now = now_,
+                                       .started = started_,
+                                       .wall_offset = wall_offset_});
+  }
+
+  void plan_in_background(Question question) {
+    host_.in_background(
+        [desk = desk_for(std::move(question))] { return AutopilotPlanned{plan_sizes(desk->world())}; });
+  }
+  void receive(AutopilotPlanned& mail) {
+    flying_ = false;
+    auto settings = sizes_.fly(settings_, mail.plans, now_);
+    if (settings != settings_) use(std::move(settings), {});
+  }
 
   void answer_in_background(Question question) {
-    auto desk = std::make_shared<Desk>(Desk{std::move(question), settings_, averages_, history_.hosts(),
-                                            budgets_.limits(), history_.state(), operator_.gates()});
-    host_.in_background([desk = std::move(desk), now = now_, started = started_, wall = wall_offset_] {
+    host_.in_background([desk = desk_for(std::move(question))] {
       const ConsoleAsked& asked = *desk->question.asked;
-      const World world{.settings = *desk->settings,
-                        .workers = std::move(desk->question.snapshots),
-                        .now = now,
-                        .wall_offset = wall,
-                        .started = started,
-                        .history = &desk->averages,
-                        .hosts = &desk->hosts,
-                        .limits = std::move(desk->limits),
-                        .state = &desk->state,
-                        .gates = desk->gates};
-      ConsoleResult result = answer_console(asked.query, asked.rights, world);
+      ConsoleResult result = answer_console(asked.query, asked.rights, desk->world());
       return ConsoleComputed{asked.worker,
                              {asked.client, std::move(result.bytes), false},
                              std::move(result.order.change),
@@ -364,6 +405,10 @@ class ControlEngine {
   AlertDesk alerts_;
   BudgetDesk budgets_;
   OperatorDesk operator_;
+  // Sizes by the autopilot: the snapshots cost no more than advice on the console does.
+  static constexpr Duration flight_period = std::chrono::minutes(2);
+  Instant next_flight_;
+  bool flying_ = false;  // a plan is being made
   bool draining_ = false;
   int drained_workers_ = 0;
 };

@@ -31,7 +31,7 @@ class ControlHost {
   };
   virtual Reloaded reload(const Settings& running) = 0;
   // Runs `work` on another thread, which may take its time; its result comes back as mail.
-  virtual void in_background(std::function<ConsoleComputed()> work) = 0;
+  virtual void in_background(std::function<ControlMail()> work) = 0;
   // Starts it, and answers by ControlCore::hook_ended when it has ended, was killed, or could not be started.
   virtual void run_hook(HookRun run) = 0;
   // Stops the process at once; or begins a drain, which comes back as ControlCore::drain.

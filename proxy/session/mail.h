@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "admin/autopilot_plan.h"
 #include "admin/command.h"
 #include "admin/metrics/metrics_facts.h"
 #include "admin/settings.h"
@@ -284,13 +285,18 @@ struct ConsoleComputed {
   std::string user{};  // who asked for it
 };
 
+// What the autopilot has found to do, in the background.
+struct AutopilotPlanned {
+  std::vector<AutopilotPlan> plans;
+};
+
 struct Drained {
   WorkerId worker;
 };
 
 using ControlMail = std::variant<SlotsWanted, SlotsReturned, SlotMoved, ClientSlotsWanted,
                                  ClientSlotsReturned, ClientArrived, ClientsCounted, ClientLeft, ConsoleAsked,
-                                 ConsoleGaveUp, OrderDone, SnapshotCut, ConsoleComputed, MinutePassed,
+                                 ConsoleGaveUp, OrderDone, SnapshotCut, ConsoleComputed, AutopilotPlanned, MinutePassed,
                                  HostMinutePassed, HostLimitsSeen, Drained, KeysLearned, MetricsAsked>;
 
 }  // namespace pgweir

@@ -7,6 +7,7 @@
 #include <tl/expected.hpp>
 
 #include "admin/applied_sizes.h"
+#include "admin/autopilot_plan.h"
 #include "admin/console_error.h"
 #include "proxy/session/control_host.h"
 #include "proxy/session/history_keeper.h"
@@ -24,15 +25,19 @@ class SizeDesk {
   // The settings with this change, unless the pool has got another size meanwhile.
   tl::expected<SettingsRef, ConsoleError> change(const SettingsRef& settings, SizeChange change,
                                                  const std::string& who, Instant now);
+  // The settings with what the autopilot sets; what it only advises is noted, once.
+  SettingsRef fly(SettingsRef settings, const std::vector<AutopilotPlan>& plans, Instant now);
   // What the operator should know of a change.
   static std::string note_on(const SizeChange& change, const Settings& settings);
-  // Judges the changes that are due.
+  // Judges the changes and notes that are due.
   void begin_turn(const Settings& settings, Instant now);
   Instant next_deadline() const { return next_look_; }
 
  private:
   static constexpr Duration look_period = std::chrono::minutes(1);
+  static constexpr Duration note_again = std::chrono::hours(24);  // the same note
 
+  void note(const AutopilotPlan& plan, const Settings& settings, Instant now);
   void keep(AdviceEntry entry);
 
   ControlHost& host_;

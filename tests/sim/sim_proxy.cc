@@ -175,7 +175,7 @@ class SimProxy::Control : public ControlHost {
   bool drained() const { return core_.drained(); }
   void arm_timer();
 
-  void in_background(std::function<ConsoleComputed()> work) override {
+  void in_background(std::function<ControlMail()> work) override {
     proxy_.schedule_.after(proxy_.mail_delay(), [this, work = std::move(work)] { add(work()); });
   }
   void post(WorkerId worker, WorkerMail mail) override {

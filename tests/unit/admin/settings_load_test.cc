@@ -262,6 +262,10 @@ admin_users = ["alice"]
 TEST_CASE("settings must fit each other") {
   CHECK(problem("[pool]\nmin_pool_size = 21\n") ==
         "pgweir.toml:2: pool.min_pool_size: found 21, allowed is at most default_pool_size, 20");
+  CHECK(problem("[pool]\nautopilot_min_size = 9\nautopilot_max_size = 8\n") ==
+        "pgweir.toml:3: pool.autopilot_max_size: found 8, allowed is no less than autopilot_min_size, 9");
+  CHECK(problem("[pool]\nautopilot_min_size = 9\n[users.a]\nautopilot_max_size = 8\n")
+            .starts_with("pgweir.toml:4: users.a.autopilot_max_size: found 8"));
   CHECK(problem("[databases.a]\npool_size = 3\nmin_pool_size = 4\n") ==
         "pgweir.toml:3: databases.a.min_pool_size: found 4, allowed is at most pool_size, 3");
   CHECK(problem("[databases.a]\nmin_pool_size = 40\n") ==

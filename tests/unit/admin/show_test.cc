@@ -215,7 +215,8 @@ TEST_CASE("show: every value that is not text is a number, and no integer has a 
   workers[0].pools[0].applications.emplace_back();
   workers[0].pools[0].queries.push_back({.id = 7, .text = "select $", .use = {}});
   workers[0].pools[0].trace = steady_trace();
-  const Settings settings = shop_settings();
+  Settings settings = shop_settings();
+  settings.pool.autopilot = AutopilotMode::shadow;
   State state(test_wall_offset);
   state.add(AdviceEntry{{"shop", "alice"}, Instant(), AdviceEntry::Kind::set, 20, 12, "smaller", 20});
   for (const Command& command : command_table()) {

@@ -124,7 +124,7 @@ std::vector<StateEntry> entries() {
           ProfileEntry{shop, std::make_shared<const PoolProfile>(profile)},
           HostEntry{host},
           AdviceEntry{shop, Instant(1h), AdviceEntry::Kind::set, 20, 12, "smaller", 25,
-                      AdviceEntry::Effect::better}};
+                      AdviceEntry::Effect::better, true}};
 }
 
 std::string file_of(const std::vector<StateEntry>& all) {
@@ -260,6 +260,7 @@ TEST_CASE("state: every kind of entry comes back as it was, also on another time
   CHECK(read.state.advice().at(0).to == 12);
   CHECK(read.state.advice().at(0).configured == 25);
   CHECK(read.state.advice().at(0).effect == AdviceEntry::Effect::better);
+  CHECK(read.state.advice().at(0).by_autopilot);
   CHECK(read.state.runs().covers(Instant(-5min), Instant(2h)));
 
   // What is read can be written; and a process with another clock sees the same times of day.

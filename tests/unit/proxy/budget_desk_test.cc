@@ -17,7 +17,7 @@ class Log final : public ControlHost {
   std::vector<std::string> lines;
   void post(WorkerId, WorkerMail) override {}
   Reloaded reload(const Settings&) override { return {}; }
-  void in_background(std::function<ConsoleComputed()>) override {}
+  void in_background(std::function<ControlMail()>) override {}
   void run_hook(HookRun) override {}
   void stop() override {}
   void start_drain(DrainMode) override {}

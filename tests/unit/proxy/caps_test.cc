@@ -126,7 +126,7 @@ class House final : public Host, public ControlHost {
     closed_[conn] = true;
   }
   void keep(StateEntry) override {}
-  void in_background(std::function<ConsoleComputed()> work) override { control_->on_mail(work()); }
+  void in_background(std::function<ControlMail()> work) override { control_->on_mail(work()); }
   void post(WorkerId, WorkerMail mail) override { to_worker_.push_back(std::move(mail)); }
   void post_control(ControlMail mail) override { to_control_.push_back(std::move(mail)); }
   void derive_key(KeyWanted) override {}

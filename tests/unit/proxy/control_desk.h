@@ -82,7 +82,7 @@ class ControlDesk final : public ControlHost {
     result.report = "the configuration was read again";
     return result;
   }
-  void in_background(std::function<ConsoleComputed()> work) override { control_->on_mail(work()); }
+  void in_background(std::function<ControlMail()> work) override { control_->on_mail(work()); }
   void run_hook(HookRun) override {}
   void stop() override {}
   void start_drain(DrainMode) override {}
