@@ -43,6 +43,21 @@ def machine_busy():
     return sum(words) - words[3] - words[4], sum(words)
 
 
+def allocations(profile):
+    """How often memory was allocated, by what callgrind wrote."""
+    names, called, count = {}, "", 0
+    with profile.open() as lines:
+        for line in lines:
+            if line.startswith("calls="):
+                if called in ("malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"):
+                    count += int(line[6:].split()[0])
+                continue
+            found = re.match(r"c?fn=(\(\d+\))(?: (\S+))?", line)
+            if found:
+                called = names.setdefault(found[1], found[2])
+    return count
+
+
 def system_calls(pid, counts, work):
     """How many system calls the process makes while `work` runs, and what `work` returned; None without strace.
     The process is slow under it, so nothing else may be measured meanwhile. `counts`: a file to use."""

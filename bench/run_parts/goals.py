@@ -109,6 +109,7 @@ GOALS = [
     at_most("measuring: CPU per transaction on / off", 1.01, ratio("measuring", "cpu_us", "unmeasured")),
     at_most("measuring: instructions per transaction on / off", 1.01,
             ratio("measuring", "instructions", "unmeasured")),
+    at_most("allocations per transaction", 0.01, own("instructions", "allocations")),
     at_most("CPU per transaction, 200 pools / 1 pool", 1.05, between("many-pools", "one-pool")),
     at_most("CPU per transaction, among 10,000 clients / among 5,000", 1.05,
             between("active-among-10000", "active-among-5000")),

@@ -1,18 +1,21 @@
 """Medians, the tables, and a picture of each scenario."""
 
 import html
+import json
 import statistics
 
 from goals import GOALS
+from servers import Failed
 
 # What is shown of each run, if it was measured: name, heading, format, and whether less is better (None: neither).
 COLUMNS = [("throughput", "per second", ",.0f"), ("mb_per_second", "MB/s", ",.0f"), ("mean_ms", "mean ms", ".3f"), ("p50_ms", "p50 ms", ".3f"),
            ("p90_ms", "p90 ms", ".3f"), ("p99_ms", "p99 ms", ".3f"), ("max_ms", "max ms", ".1f"),
            ("fairness", "fairness", ".4f"), ("cpu_us", "CPU us", ".1f"), ("kernel_share", "in the kernel", ".0%"),
            ("cpu_s_per_gb", "CPU s/GB", ".2f"), ("instructions", "instructions", ",.0f"),
-           ("calls", "calls", ".2f"), ("switches", "switches", ".2f"), ("pss_bytes", "bytes/client", ",.0f"),
+           ("allocations", "allocations", ".2f"), ("calls", "calls", ".2f"), ("switches", "switches", ".2f"), ("pss_bytes", "bytes/client", ",.0f"),
            ("rest_cpu_share", "CPU at rest", ".2%"), ("kept", "with idle / without", ".3f")]
 BUSY = 0.1  # of the machine, by others: then a run is marked
+MARKS = ("<!-- written by bench/run --into -->", "<!-- until here -->")
 CHARTED = [("cpu_us", "CPU us per transaction"), ("cpu_s_per_gb", "CPU s per GB"),
            ("pss_bytes", "bytes per idle client"), ("throughput", "per second")]
 
@@ -60,7 +63,7 @@ def scenario_table(medians, scenario, peers, runs):
     for peer in peers:
         failures = {run["error"] for run in runs if run["peer"] == peer and "error" in run}
         if failures:
-            said = sorted(failures)[0].replace("\n", " ").replace("|", "/")[-160:]
+            said = sorted(failures)[0].replace("\n", " ").replace("|", "/")[:160]
             lines.append(row(peer, f"failed: {said}", *[""] * (len(headings) - 1)))
             continue
         cells = []
@@ -77,18 +80,35 @@ def scenario_table(medians, scenario, peers, runs):
     return lines
 
 
-def markdown(facts, scenarios, runs, peers_of):
-    medians = Medians(runs)
-    lines = [f"{facts['rounds']} round(s) of {facts['seconds']} s on {facts['cores']} cores ({facts['cpu']}), "
+def header(facts):
+    return [f"{facts['rounds']} round(s) of {facts['seconds']} s on {facts['cores']} cores ({facts['cpu']}), "
              f"{facts['date']}, pool of 20, one worker unless said. Medians. "
              + "; ".join(f"{name} {version}" for name, version in facts["versions"].items()) + ".",
-             f"Others used the machine before the runs: {facts['busy_before']:.0%} of it at the median.", ""]
-    lines += goals_table(medians)
+             f"Others used {facts['busy_before']:.0%} of the machine before the runs, at the median.", ""]
+
+
+def write(directory, facts, scenarios, runs, into):
+    """results.json, the tables and the pictures in `directory`; the goals between the marks in the file `into`."""
+    medians = Medians(runs)
+    (directory / "results.json").write_text(json.dumps({"facts": facts, "medians": medians.nested(), "runs": runs},
+                                                       indent=1) + "\n")
+    lines = ["# What bench/run measured", "", *header(facts), *goals_table(medians)]
     for scenario in scenarios:
-        own_runs = [run for run in runs if run["scenario"] == scenario.name]
-        if own_runs:
-            lines += scenario_table(medians, scenario, peers_of(scenario), own_runs)
-    return "\n".join(lines) + "\n"
+        its_runs = [run for run in runs if run["scenario"] == scenario.name]
+        peers = list(dict.fromkeys(run["peer"] for run in its_runs))
+        if not its_runs:
+            continue
+        lines += scenario_table(medians, scenario, peers, its_runs)
+        drawn = picture(medians, scenario, peers)
+        if drawn:
+            (directory / f"{scenario.name}.svg").write_text(drawn)
+    (directory / "README.md").write_text("\n".join(lines) + "\n")
+    if into:
+        before, _, rest = into.read_text().partition(MARKS[0])
+        after = rest.partition(MARKS[1])[2]
+        if not after:
+            raise Failed(f"{into} has no lines {MARKS[0]} and {MARKS[1]}")
+        into.write_text("\n".join([before + MARKS[0], "", *header(facts), *goals_table(medians), "", MARKS[1] + after]))
 
 
 def picture(medians, scenario, peers):

@@ -119,22 +119,27 @@ def with_idle(context, peer, idle=1000, active=0):
     return result
 
 
-def measuring(context, peer):
-    """Also in instructions, which repeat: from two runs of different length under callgrind."""
-    result = closed_loop(context, peer, calls=False)
-    if shutil.which("valgrind") is None:
-        return result
-    log, clients, points = context.machine.directory / "valgrind.log", 8, []
+def instructions(context, peer):
+    """Of user space, and allocations, per transaction: from two runs of different length under callgrind."""
+    if peer.name == "direct" or shutil.which("valgrind") is None:
+        return {}
+    log, profile = (context.machine.directory / f"{peer.name}.{it}" for it in ("log", "callgrind"))
+    clients, points = 8, []
     for each in (50, 150) if context.quick else (100, 1100):
-        under = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", f"--log-file={log}")
+        under = ("valgrind", "--tool=callgrind", f"--callgrind-out-file={profile}", "--log-fd=2")
         with context.machine.started(peer, under=under) as running:
             context.machine.pgbench(running.port, ["-n", "-S", "-c", str(clients), "-t", str(each)])
         collected = re.search(r"Collected : (\d+)", log.read_text())
         if collected is None:
             raise Failed(f"callgrind: {log.read_text()[-300:]}")
-        points.append((int(collected[1]), each * clients))
-    result["instructions"] = (points[1][0] - points[0][0]) / (points[1][1] - points[0][1])
-    return result
+        points.append((int(collected[1]), figures.allocations(profile), each * clients))
+        profile.unlink()
+    more = [after - before for before, after in zip(*points)]
+    return {"instructions": more[0] / more[2], "allocations": more[1] / more[2]}
+
+
+def measuring(context, peer):
+    return closed_loop(context, peer, calls=False) | instructions(context, peer)
 
 
 # ---- by pgbench ----
@@ -226,5 +231,6 @@ SCENARIOS = [
              {"clients": USERS, "users": USERS, "pool_size": 1, "calls": False}, poolers_only=True),
     *(Scenario(f"workers-{count}", f"select 1, 64 clients, {count} workers", closed_loop,
                {"workers": count, "calls": False}, pgweir_only=True) for count in (1, 2, 4)),
+    Scenario("instructions", "of user space for one of pgbench -S, 8 clients; without the kernel", instructions),
     Scenario("measuring", "select 1, 64 clients, against a build that does not measure", measuring),
 ]
