@@ -244,6 +244,7 @@ class Runner {
   }
 
   void pause(Connection& it) {
+    if (plan_.most_jobs > 0 && next_ >= plan_.most_jobs) return;
     it.job = &plan_.jobs[next_++ % plan_.jobs.size()];
     if (it.job->at == nanoseconds::zero()) return begin(it, *it.job, Clock::now());
     timers_.push({Clock::now() + it.job->at, Due::pause, &it});

@@ -41,8 +41,9 @@ struct Plan {
   int connections = 1;  // opened before the start
   bool open_loop = true;
   Protocol protocol = Protocol::simple;
-  std::vector<Job> jobs;  // closed loop: taken in order by whichever client is free, again from the first
-  nanoseconds length{};   // closed loop: no job begins later
+  std::vector<Job> jobs;      // closed loop: taken in order by whichever client is free, again from the first
+  nanoseconds length{};       // closed loop: no job begins later
+  std::size_t most_jobs = 0;  // closed loop, not 0: so many are done
   nanoseconds patience = std::chrono::seconds(30);  // for logging in, and for answers after the end
 };
 

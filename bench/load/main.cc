@@ -100,6 +100,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--clients", clients, "Closed loop: so many, each does one job after the other");
   app.add_option("--seconds", length, "Closed loop: no job begins later")->capture_default_str();
+  app.add_option("--jobs", plan.most_jobs, "Closed loop: so many, unless the time ends before");
   app.add_option("--warm-up", warm_up, "Seconds that are not counted")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 

@@ -59,8 +59,8 @@ def allocations(profile):
 
 
 def system_calls(pid, counts, work):
-    """How many system calls the process makes while `work` runs, and what `work` returned; None without strace.
-    The process is slow under it, so nothing else may be measured meanwhile. `counts`: a file to use."""
+    """How many system calls the process makes while `work` runs; None without strace. The process is slow
+    under it, so nothing else may be measured meanwhile. `counts`: a file to use."""
     if shutil.which("strace") is None:
         return None
     tracer = subprocess.Popen(["strace", "-c", "-f", "-U", "calls,name", "-o", str(counts), "-p", str(pid)],
@@ -70,7 +70,7 @@ def system_calls(pid, counts, work):
         if "attached" not in tracer.stderr.readline():
             return None
         time.sleep(0.1)
-        done = work()
+        work()
     finally:
         tracer.send_signal(signal.SIGINT)
         tracer.communicate()
@@ -79,4 +79,4 @@ def system_calls(pid, counts, work):
         words = line.split()
         if len(words) == 2 and words[0].isdigit() and words[1] != "total":
             calls += int(words[0])
-    return calls, done
+    return calls

@@ -53,37 +53,34 @@ def measured(running, work, transactions_of):
     return result, done
 
 
-def calls_per_transaction(context, running, run, transactions_of):
-    """From two runs of different length, so that what connecting costs cancels out."""
+def calls_per_transaction(context, running, run):
+    """From two runs of different length, so that what connecting costs cancels out. `run(n)` does n transactions."""
     if running.pid is None:
         return {}
     points = []
-    for seconds in (1, 1.5) if context.quick else (1, 3):
-        point = figures.system_calls(running.pid, context.machine.directory / "strace", lambda: run(seconds))
+    for count in (1000, 2000) if context.quick else (1000, 5000):
+        point = figures.system_calls(running.pid, context.machine.directory / "strace", lambda: run(count))
         if point is None:
             return {}
-        points.append((point[0], transactions_of(point[1])))
-    more = points[1][1] - points[0][1]
-    return {"calls": (points[1][0] - points[0][0]) / more} if more > 0 else {}
+        points.append((point, count))
+    return {"calls": (points[1][0] - points[0][0]) / (points[1][1] - points[0][1])}
 
 
 # ---- by pgweir-bench ----
 
 def closed_loop(context, peer, clients=64, protocol="simple", workers=1, users=0, pool_size=20, calls=True):
-    def run(seconds):
+    def run(*length):
         return context.generator(running.port, "--clients", clients, "--sql", "select 1", "--protocol", protocol,
-                                 "--users", users, "--seconds", seconds)
-
-    def count(done):
-        return done["all_jobs"]
+                                 "--users", users, *length)
 
     with context.machine.started(peer, workers=workers, pool_size=pool_size) as running:
-        result, done = measured(running, lambda: run(context.seconds), count)
+        result, done = measured(running, lambda: run("--seconds", context.seconds), lambda it: it["all_jobs"])
         if done["failed"] or done["unfinished"]:
             raise Failed(f"{done['failed']} of {done['jobs']} failed, {done['unfinished']} unanswered")
         result.update({name: done[name] for name in ("throughput", "p50_ms", "p90_ms", "p99_ms", "max_ms", "fairness")})
         if calls:
-            result.update(calls_per_transaction(context, running, run, count))
+            result.update(calls_per_transaction(context, running,
+                                                lambda count: run("--seconds", 120, "--jobs", count)))
     return result
 
 
