@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "pool/host_meter.h"
+#include "pool/measuring.h"
 
 namespace pgweir {
 
@@ -116,6 +117,7 @@ void Meter::arrived(Use& use, Instant now) {
   if (use.state != Use::State::none) return;
   use.state = Use::State::arrived;
   use.arrived = now;
+  if constexpr (!measuring) return;
   held_.gauge.arrival();
   waiting_.gauge.arrival();
   ++now_.arrivals;
@@ -126,6 +128,7 @@ void Meter::arrived(Use& use, Instant now) {
 void Meter::queued(Use& use, Instant now) {
   if (use.state != Use::State::arrived) return;
   use.state = Use::State::queued;
+  if constexpr (!measuring) return;
   waiting_.gauge.add(1, now);
   now_.highest_waiting = std::max(now_.highest_waiting, waiting_.gauge.level());
   virtual_.queued(now);
@@ -135,10 +138,13 @@ void Meter::served(Use& use, WaitReason why, Instant now) {
   if (use.state != Use::State::arrived && use.state != Use::State::queued) return;
   const bool was_queued = use.state == Use::State::queued;
   use.wait = was_queued ? std::max(now - use.arrived, Duration::zero()) : Duration::zero();
-  if (was_queued) waiting_.gauge.add(-1, now);
   use.opening = was_queued && why == WaitReason::opening;
   use.state = Use::State::linking;
   use.served = use.state_since = now;
+  ++totals_.server_assignment_count;
+  totals_.wait_time += use.wait;
+  if constexpr (!measuring) return;
+  if (was_queued) waiting_.gauge.add(-1, now);
   held_.gauge.add(1, now);
   if (series_) series_->held.change(held_.gauge.level(), now);
   virtual_.served(was_queued, use.wait, now);
@@ -150,12 +156,14 @@ void Meter::served(Use& use, WaitReason why, Instant now) {
   auto& reason = now_.waits_by_reason[static_cast<std::size_t>(was_queued ? why : WaitReason::none)];
   ++reason.count;
   reason.time += use.wait;
-  ++totals_.server_assignment_count;
-  totals_.wait_time += use.wait;
 }
 
 void Meter::abandoned(Use& use, GaveUp how, Instant now) {
   if (use.state != Use::State::arrived && use.state != Use::State::queued) return;
+  if constexpr (!measuring) {
+    use = Use{};
+    return;
+  }
   const Duration wait = std::max(now - use.arrived, Duration::zero());
   if (use.state == Use::State::queued) {
     waiting_.gauge.add(-1, now);
@@ -171,7 +179,7 @@ void Meter::abandoned(Use& use, GaveUp how, Instant now) {
 
 void Meter::linked(Use& use, Instant now) {
   if (use.state != Use::State::linking) return;
-  links_.record(now - use.served);
+  if constexpr (measuring) links_.record(now - use.served);
   use.state = Use::State::other;
   use.in_transaction = true;
   use.transaction_since = now;
@@ -185,23 +193,25 @@ void Meter::query_started(Use& use, Instant now) {
   }
   if (use.outstanding++ > 0) return;
   use.query_since = now;
-  if (host_ != nullptr) use.host_level = host_->begun(now);
+  if (measuring && host_ != nullptr) use.host_level = host_->begun(now);
   set_state(use, Use::State::executing, now);
 }
 
 Duration Meter::query_finished(Use& use, bool in_transaction, Instant now, std::uint64_t statement_class) {
   if (use.outstanding == 0) return {};
   const Duration query = std::max(now - use.query_since, Duration::zero());
-  queries_.record(query);
   ++totals_.query_count;
   totals_.query_time += query;
-  executing_.gauge.completion();
+  if constexpr (measuring) {
+    queries_.record(query);
+    executing_.gauge.completion();
+  }
   if (query > use.longest_query) {
     use.longest_query = query;
     use.longest_class = statement_class;
   }
   // The next one of a pipeline begins as this one ends.
-  if (host_ != nullptr) {
+  if (measuring && host_ != nullptr) {
     host_->ended(statement_class, use.query_since, use.host_level, now);
     if (use.outstanding > 1) use.host_level = host_->begun(now);
   }
@@ -209,7 +219,7 @@ Duration Meter::query_finished(Use& use, bool in_transaction, Instant now, std::
   --use.outstanding;
   if (!in_transaction) {
     const Duration transaction = std::max(now - use.transaction_since, Duration::zero());
-    transactions_.record(transaction);
+    if constexpr (measuring) transactions_.record(transaction);
     ++totals_.xact_count;
     totals_.xact_time += transaction;
     use.transaction_since = now;
@@ -222,6 +232,10 @@ Duration Meter::query_finished(Use& use, bool in_transaction, Instant now, std::
 
 void Meter::released(Use& use, Instant now) {
   if (use.state < Use::State::linking) return;
+  if constexpr (!measuring) {
+    use = Use{};
+    return;
+  }
   const bool interrupted = use.state == Use::State::executing;
   if (interrupted && host_ != nullptr) host_->ended(0, use.query_since, use.host_level, now);
   set_state(use, Use::State::other, now);
@@ -246,6 +260,10 @@ void Meter::released(Use& use, Instant now) {
 void Meter::set_state(Use& use, Use::State state, Instant now) {
   if (use.state == state) return;
   const Duration span = now - std::exchange(use.state_since, now);
+  if constexpr (!measuring) {
+    use.state = state;
+    return;
+  }
   if (use.state == Use::State::executing) {
     executing_.gauge.add(-1, now);
     use.executing += span;

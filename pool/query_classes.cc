@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "pool/measuring.h"
+
 namespace pgweir {
 
 namespace {
@@ -52,6 +54,7 @@ const std::string& QueryClasses::text_of(std::uint64_t id) const {
 }
 
 void QueryClasses::record(std::uint64_t id, Duration query, Duration wait) {
+  if constexpr (!measuring) return;
   const auto found = id == 0 ? classes_.end() : classes_.find(id);
   (found == classes_.end() ? others_ : found->second.use).record(query, wait);
 }

@@ -17,6 +17,8 @@
 #include <memory>
 #include <queue>
 #include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 namespace pgweir::load {
@@ -31,14 +33,29 @@ std::string int32_bytes(std::uint32_t value) {
   return bytes;
 }
 
+std::string message(char type, const std::string& body) {
+  return type + int32_bytes(static_cast<std::uint32_t>(body.size() + 4)) + body;
+}
+
+// The messages of a statement without parameters; `name` is empty for the unnamed one.
+std::string parse_message(const std::string& name, const std::string& sql) {
+  return message('P', name + '\0' + sql + '\0' + std::string(2, '\0'));
+}
+std::string execute_messages(const std::string& name) {
+  return message('B', '\0' + name + '\0' + std::string(6, '\0')) + message('D', std::string("P\0", 2)) +
+         message('E', std::string(5, '\0')) + message('S', "");
+}
+
 struct Connection {
   int fd = -1;
+  int number = 0;
   bool ready = false;  // has logged in
   std::string in;
   const Job* job = nullptr;
   std::size_t step = 0;
   bool failed = false, rolling_back = false;
   JobTimes times;
+  std::unordered_set<const Step*> prepared;
 };
 
 class Runner {
@@ -59,6 +76,11 @@ class Runner {
       play();
     }
     return std::move(result_);
+  }
+
+  std::string hold(const std::function<void()>& opened) {
+    if (log_in()) opened();
+    return std::move(result_.error);
   }
 
  private:
@@ -108,6 +130,7 @@ class Runner {
       return false;
     }
     auto& it = *connections_.emplace_back(std::make_unique<Connection>());
+    it.number = static_cast<int>(connections_.size()) - 1;
     it.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (it.fd < 0 || connect(it.fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
       return fail("connect to " + plan_.host + ":" + std::to_string(plan_.port));
@@ -118,7 +141,9 @@ class Runner {
     event.data.ptr = &it;
     epoll_ctl(epoll_, EPOLL_CTL_ADD, it.fd, &event);
     std::string body = int32_bytes(3 << 16);
-    for (const auto& text : {std::string("user"), plan_.user, std::string("database"), plan_.database})
+    const std::string user =
+        plan_.users > 0 ? plan_.user + "_" + std::to_string(it.number % plan_.users) : plan_.user;
+    for (const auto& text : {std::string("user"), user, std::string("database"), plan_.database})
       body += text + '\0';
     return send_all(it, int32_bytes(static_cast<std::uint32_t>(body.size() + 5)) + body + '\0') ||
            fail("startup");
@@ -126,7 +151,7 @@ class Runner {
 
   bool send_all(const Connection& it, std::string_view bytes) {
     while (!bytes.empty()) {
-      const ssize_t size = send(it.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      const ssize_t size = ::send(it.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
       if (size < 0 && errno == EINTR) continue;
       if (size <= 0) return false;
       bytes.remove_prefix(static_cast<std::size_t>(size));
@@ -165,6 +190,7 @@ class Runner {
   int alive() const { return plan_.connections - lost_; }
 
   void arm(Clock::time_point at) {
+    if (std::exchange(armed_, at) == at) return;
     const auto since = std::max<std::int64_t>(at.time_since_epoch().count(), 1);
     itimerspec spec{};
     spec.it_value.tv_sec = since / 1'000'000'000;
@@ -181,6 +207,7 @@ class Runner {
       } else {
         std::uint64_t ignored = 0;
         [[maybe_unused]] const ssize_t size = read(timer_, &ignored, sizeof ignored);
+        armed_ = {};
       }
     }
   }
@@ -218,6 +245,7 @@ class Runner {
 
   void pause(Connection& it) {
     it.job = &plan_.jobs[next_++ % plan_.jobs.size()];
+    if (it.job->at == nanoseconds::zero()) return begin(it, *it.job, Clock::now());
     timers_.push({Clock::now() + it.job->at, Due::pause, &it});
   }
 
@@ -226,14 +254,30 @@ class Runner {
     it.job = &job;
     it.step = 0;
     it.failed = it.rolling_back = false;
-    it.times = {intended, Clock::now(), {}, false};
+    it.times = {intended, Clock::now(), {}, false, it.number};
     send_step(it);
   }
 
-  void send_step(Connection& it) { send_query(it, it.job->steps[it.step].sql); }
+  void send_step(Connection& it) {
+    const Step& step = it.job->steps[it.step];
+    switch (plan_.protocol) {
+      case Protocol::simple:
+        return send_query(it, step.sql);
+      case Protocol::extended:
+        return send(it, parse_message("", step.sql) + execute_messages(""));
+      case Protocol::prepared: {
+        const std::string& name =
+            names_.try_emplace(&step, "s" + std::to_string(names_.size())).first->second;
+        const bool first = it.prepared.insert(&step).second;
+        return send(it, (first ? parse_message(name, step.sql) : std::string()) + execute_messages(name));
+      }
+    }
+  }
 
-  void send_query(Connection& it, const std::string& sql) {
-    if (!send_all(it, 'Q' + int32_bytes(static_cast<std::uint32_t>(sql.size() + 5)) + sql + '\0')) lose(it);
+  void send_query(Connection& it, const std::string& sql) { send(it, message('Q', sql + '\0')); }
+
+  void send(Connection& it, const std::string& messages) {
+    if (!send_all(it, messages)) lose(it);
   }
 
   void on_readable(Connection& it) {
@@ -325,8 +369,9 @@ class Runner {
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<Connection*> free_;
   std::deque<const Job*> queue_;
+  std::unordered_map<const Step*, std::string> names_;  // of prepared statements
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
-  Clock::time_point start_{};
+  Clock::time_point start_{}, armed_{};
   std::size_t next_ = 0;
   int logged_in_ = 0, active_ = 0, lost_ = 0;
 };
@@ -334,5 +379,7 @@ class Runner {
 }  // namespace
 
 Result run(const Plan& plan) { return Runner(plan).run(); }
+
+std::string hold(const Plan& plan, const std::function<void()>& opened) { return Runner(plan).hold(opened); }
 
 }  // namespace pgweir::load

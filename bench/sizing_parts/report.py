@@ -1,5 +1,7 @@
 """The table with the bars, and a picture of each sweep."""
 
+import math
+
 import judge
 
 
@@ -86,7 +88,6 @@ WIDTH, HEIGHT, LEFT, TOP = 640, 320, 60, 40
 def picture(it):
     """p99 response over size, both logarithmic, the acceptable sizes as full dots; advice as lines from where it
     was observed to what was advised."""
-    import math
     table, sizes = it["table"], sorted(it["table"])
     low, high = sizes[0], max(sizes[-1], max(point["size"] for point in it["observed"]))
     times = [row["p99_ms"] for row in table.values()]

@@ -51,28 +51,19 @@ def newest_postgres():
     return found[-1].parent
 
 
-def psql(port, database, *commands, separator="\x1f"):
-    """Rows of the last command, as lists of text."""
-    arguments = [str(newest_postgres() / "psql"), "-XqAt", "-F", separator, "-R", "\x1e", "-h", "127.0.0.1",
-                 "-p", str(port), "-U", "postgres", "-d", database]
-    for command in commands:
-        arguments += ["-c", command]
-    done = subprocess.run(arguments, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise Failed(done.stderr.strip())
-    text = done.stdout.rstrip("\n\x1e")
-    return [row.split(separator) for row in text.split("\x1e")] if text else []
-
-
-def console(port, command):
-    """Rows of a console command, by column name."""
+def psql(port, database, command):
+    """The rows of the answer, by column name."""
     done = subprocess.run([str(newest_postgres() / "psql"), "-XqA", "-F", "\x1f", "-R", "\x1e", "-P",
-                           "footer=off", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "-d", "pgweir",
+                           "footer=off", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "-d", database,
                            "-c", command], capture_output=True, text=True)
     if done.returncode != 0:
         raise Failed(done.stderr.strip())
     rows = [row.split("\x1f") for row in done.stdout.rstrip("\n\x1e").split("\x1e")]
     return [dict(zip(rows[0], row)) for row in rows[1:]]
+
+
+def console(port, command):
+    return psql(port, "pgweir", command)
 
 
 def stop(process, how, patience=10):

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "admin/duration.h"
+#include "pool/measuring.h"
 #include "protocol/backend.h"
 #include "protocol/frontend.h"
 #include "protocol/message.h"
@@ -25,6 +26,10 @@ constexpr std::size_t held_limit = whole_limit + 64 * 1024;
 // Requests in flight on one server before its client is not read any more.
 constexpr std::size_t requests_limit = 10'000;
 constexpr std::size_t header_length = 5;
+
+std::uint64_t class_of(WorkerEngine& engine, Bytes sql) {
+  return measuring ? engine.statement_classes().of(sql) : 0;
+}
 
 const Framer::Types nothing_gathered;
 const Framer::Types console_gathered = [] {
@@ -219,11 +224,11 @@ void ClientSession::note_query(const Piece& piece) {
   if (!piece.last) return;
   const Bytes body = piece.raw.substr(header_length);
   if (piece.type == 'Q') {
-    if (const auto sql = read_query(body)) server_->runs(engine_.statement_classes().of(*sql), *sql);
+    if (const auto sql = read_query(body)) server_->runs(class_of(engine_, *sql), *sql);
   } else if (piece.type == 'P') {
     if (const auto head = read_parse_head(body)) {
       const Bytes sql = head->rest.substr(0, head->rest.find('\0'));
-      server_->runs(engine_.statement_classes().of(sql), sql);
+      server_->runs(class_of(engine_, sql), sql);
     }
   }
 }
@@ -233,7 +238,7 @@ void ClientSession::relay_query(const Piece& piece) {
   SqlEffects effects;
   if (const auto sql = piece.last ? read_query(piece.raw.substr(header_length)) : std::nullopt) {
     effects = scan_sql(*sql);
-    server.runs(engine_.statement_classes().of(*sql), *sql);
+    server.runs(class_of(engine_, *sql), *sql);
     if (auto error = server.watch(effects, *sql)) return server.refuse_query(std::move(*error));
   } else {
     server.watch_everything();

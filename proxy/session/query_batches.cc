@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "pool/measuring.h"
 #include "protocol/fingerprint.h"
 
 namespace pgweir {
@@ -14,6 +15,7 @@ constexpr int most_parts = 8;
 }  // namespace
 
 void QueryBatches::runs(std::uint64_t statement, Bytes sql, bool open, QueryClasses& classes) {
+  if constexpr (!measuring) return;
   Batch& batch = open && !batches_.empty() ? batches_.back() : next_;
   const std::uint64_t id = batch_class(batch.id, statement);
   if (statement == 0 || id == batch.id || batch.parts == most_parts) return;

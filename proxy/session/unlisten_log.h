@@ -35,7 +35,14 @@ class UnlistenLog {
 
   // What has been committed since the last call, in order.
   std::vector<ListenStatement> take_committed() { return std::exchange(committed_, {}); }
-  void clear() { *this = UnlistenLog{}; }
+  // In place: it is called after every transaction, and an empty deque is made with two allocations.
+  void clear() {
+    sent_.clear();
+    done_.clear();
+    committed_.clear();
+    before_savepoint_ = 0;
+    savepoint_ = rolled_back_ = false;
+  }
 
  private:
   struct Sent {
