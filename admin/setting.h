@@ -53,7 +53,7 @@ template <>
 inline constexpr std::array<Bytes, 6> words_of<TlsMode>{"disable", "allow",     "prefer",
                                                         "require", "verify-ca", "verify-full"};
 template <>
-inline constexpr std::array<Bytes, 3> words_of<AuthType>{"trust", "md5", "scram-sha-256"};
+inline constexpr std::array<Bytes, 4> words_of<AuthType>{"trust", "md5", "scram-sha-256", "hba"};
 template <>
 inline constexpr std::array<Bytes, 4> words_of<LogLevel>{"debug", "info", "warning", "error"};
 template <>

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "admin/hba.h"
 #include "pool/route.h"
 #include "pool/state_kind.h"
 #include "pool/time.h"
@@ -28,7 +29,7 @@ enum class LoadBalanceHosts : std::uint8_t { disable, round_robin };
 enum class SessionAttrs : std::uint8_t { any, read_write, read_only, primary, standby, prefer_standby };
 // Whether connections are encrypted; libpq's words and meanings.
 enum class TlsMode : std::uint8_t { disable, allow, prefer, require, verify_ca, verify_full };
-enum class AuthType : std::uint8_t { trust, md5, scram_sha_256 };
+enum class AuthType : std::uint8_t { trust, md5, scram_sha_256, hba };
 enum class LogFormat : std::uint8_t { text, json };
 enum class LogLevel : std::uint8_t { debug, info, warning, error };
 
@@ -145,6 +146,9 @@ struct UserSettings {
 
 struct AuthSettings {
   AuthType type = AuthType::scram_sha_256;
+  std::string auth_file;                // its users stand in Settings::users; empty: none
+  std::string hba_file;                 // empty: none
+  std::vector<HbaRule> hba;             // what stands in it; counts with type hba only
   bool server_allow_cleartext = false;  // whether a server may ask for a password in clear text
   int scram_iterations = 0;             // for verifiers made from plain passwords
   int server_max_scram_iterations = 0;  // a server that asks for more is refused

@@ -25,6 +25,7 @@ class Checks {
     console_users("console.admin_users", settings_.console.admin_users);
     console_users("console.stats_users", settings_.console.stats_users);
     passwords();
+    rules();
     encryption();
     alerts();
     return std::move(findings_);
@@ -152,8 +153,16 @@ class Checks {
     for (const std::string& name : names) {
       if (settings_.find_user(name) != nullptr) continue;
       warning(setting, "\"" + printable(name) + "\" cannot log in: there is no [users." +
-                           printable(toml_key(name)) + "]");
+                           printable(toml_key(name)) + "], nor a line of auth.auth_file");
     }
+  }
+
+  void rules() {
+    const AuthSettings& auth = settings_.auth;
+    if (auth.type == AuthType::hba && auth.hba_file.empty())
+      error("auth.hba_file", "found none, and auth.type = \"hba\" needs one");
+    if (auth.type != AuthType::hba && !auth.hba_file.empty())
+      warning("auth.hba_file", "is not used, since auth.type is \"" + std::string(word_of(auth.type)) + "\"");
   }
 
   void passwords() {

@@ -39,6 +39,15 @@ class Differ {
     }
   }
 
+  // The file may have changed while its name did not.
+  void compare_rules(const std::vector<HbaRule>& old, const std::vector<HbaRule>& now) {
+    if (old == now) return;
+    const auto said = [](const std::vector<HbaRule>& rules) {
+      return std::to_string(rules.size()) + " rules";
+    };
+    changes_.push_back({"rules of auth.hba_file", said(old), said(now) + " with changes"});
+  }
+
   std::vector<SettingChange> take() { return std::move(changes_); }
 
  private:
@@ -50,6 +59,7 @@ class Differ {
 std::vector<SettingChange> difference(const Settings& old, const Settings& now) {
   Differ differ;
   differ.compare({}, old, now);
+  differ.compare_rules(old.auth.hba, now.auth.hba);
   differ.compare_entries("databases", old.databases, now.databases);
   differ.compare_entries("users", old.users, now.users);
   return differ.take();

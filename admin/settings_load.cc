@@ -9,10 +9,13 @@
 #include <cerrno>
 #include <map>
 #include <optional>
+#include <set>
 #include <system_error>
 #include <utility>
 
 #include "admin/duration.h"
+#include "admin/hba.h"
+#include "admin/import/ini.h"
 #include "admin/nearest.h"
 #include "admin/settings_check.h"
 #include "admin/settings_table.h"
@@ -229,12 +232,24 @@ std::optional<std::string> meant_section(Bytes name) {
   return near ? std::optional<std::string>(*near) : std::nullopt;
 }
 
+bool has_password(const Settings& settings) {
+  const auto in = [](const auto& entries) {
+    return std::any_of(entries.begin(), entries.end(),
+                       [](const auto& entry) { return !entry.second.password.empty(); });
+  };
+  return in(settings.databases) || in(settings.users);
+}
+
 class Loader {
  public:
-  explicit Loader(std::string file) : file_(std::move(file)), settings_(settings_by_default()) {}
+  Loader(std::string file, const SettingsFileReader& read)
+      : file_(std::move(file)), read_file_(read), settings_(settings_by_default()) {}
 
   tl::expected<LoadedSettings, SettingErrors> load(Bytes text) {
     read(text);
+    if (has_password(settings_)) secret_files_.push_back(file_);
+    if (errors_.empty()) read_auth_file();
+    if (errors_.empty()) read_hba_file();
     if (errors_.empty()) check();
     if (!errors_.empty()) {
       std::stable_sort(errors_.begin(), errors_.end(),
@@ -244,7 +259,7 @@ class Loader {
       }
       return tl::unexpected(std::move(errors_));
     }
-    return LoadedSettings{std::move(settings_), std::move(warnings_)};
+    return LoadedSettings{std::move(settings_), std::move(warnings_), std::move(secret_files_)};
   }
 
  private:
@@ -378,6 +393,72 @@ class Loader {
     error(line_of(key.source()), place + shown_key(key), std::move(problem));
   }
 
+  // Where a file is that the configuration names.
+  std::string path_of(const std::string& name) const {
+    const auto slash = file_.rfind('/');
+    if (name.starts_with('/') || slash == std::string::npos) return name;
+    return file_.substr(0, slash + 1) + name;
+  }
+
+  std::optional<std::string> read_named(const std::string& setting, const std::string& path) {
+    auto text = read_file_(path);
+    if (text) return std::move(*text);
+    const auto line = lines_.find(setting);
+    error(line == lines_.end() ? 0 : line->second, setting, printable(path) + ": " + text.error());
+    return std::nullopt;
+  }
+
+  void file_error(const std::string& path, int line, const std::string& setting, std::string problem) {
+    error(line, setting, std::move(problem));
+    if (dropped_ == 0) errors_.back().file = path;
+  }
+
+  void read_auth_file() {
+    const std::string setting = "auth.auth_file";
+    if (!read_file_ || settings_.auth.auth_file.empty()) return;
+    const std::string path = path_of(settings_.auth.auth_file);
+    const auto text = read_named(setting, path);
+    if (!text) return;
+    const Userlist list = read_userlist(*text);
+    for (const int line : list.bad_lines)
+      file_error(path, line, setting, "this is not \"name\" \"password\"");
+    if (!list.users.empty()) secret_files_.push_back(path);
+    const Setting& row = *find_setting("users", "password");
+    std::set<std::string> seen;
+    for (const UserlistEntry& entry : list.users) {
+      if (entry.name.size() > longest_entry_name || entry.name.find('\0') != std::string::npos) {
+        file_error(path, entry.line, setting,
+                   "allowed is a name of 1 to " + std::to_string(longest_entry_name) + " bytes");
+        continue;
+      }
+      if (!in_bounds(row, entry.password)) {
+        file_error(path, entry.line, setting, "the password of this line: allowed is " + bounds_text(row));
+        continue;
+      }
+      if (!seen.insert(entry.name).second) {
+        file_error(path, entry.line, setting, "user \"" + printable(entry.name) + "\" stands here twice");
+        continue;
+      }
+      const auto [user, made] = settings_.users.try_emplace(entry.name, user_by_default(entry.name));
+      if (user->second.password.empty()) user->second.password = entry.password;
+    }
+  }
+
+  void read_hba_file() {
+    AuthSettings& auth = settings_.auth;
+    if (!read_file_ || auth.type != AuthType::hba || auth.hba_file.empty()) return;
+    const std::string path = path_of(auth.hba_file);
+    const auto text = read_named("auth.hba_file", path);
+    if (!text) return;
+    auto rules = parse_hba(*text);
+    if (rules) {
+      auth.hba = std::move(*rules);
+      return;
+    }
+    for (HbaProblem& problem : rules.error())
+      file_error(path, problem.line, "auth.hba_file", printable(problem.text));
+  }
+
   void check() {
     if (settings_.databases.empty()) settings_.databases["*"] = database_by_default("*");
     for (SettingsFinding& finding : check_settings(settings_)) {
@@ -393,7 +474,9 @@ class Loader {
   }
 
   std::string file_;
+  const SettingsFileReader& read_file_;
   Settings settings_;
+  std::vector<std::string> secret_files_;
   SettingErrors errors_;
   std::size_t dropped_ = 0;
   std::vector<std::string> warnings_;
@@ -431,12 +514,14 @@ std::optional<std::string> read_all(int fd) {
   return text;
 }
 
-bool has_password(const Settings& settings) {
-  const auto in = [](const auto& entries) {
-    return std::any_of(entries.begin(), entries.end(),
-                       [](const auto& entry) { return !entry.second.password.empty(); });
-  };
-  return in(settings.databases) || in(settings.users);
+tl::expected<std::string, std::string> read_settings_file(const std::string& path) {
+  const File file(path);
+  std::optional<std::string> text;
+  if (file.fd() >= 0) text = read_all(file.fd());
+  if (!text) return tl::unexpected<std::string>("cannot be read: " + std::generic_category().message(errno));
+  if (text->size() > longest_settings_file)
+    return tl::unexpected<std::string>("longer than " + format_size(std::int64_t{longest_settings_file}));
+  return std::move(*text);
 }
 
 }  // namespace
@@ -448,24 +533,22 @@ std::string SettingError::text() const {
   return text + ": " + problem;
 }
 
-tl::expected<LoadedSettings, SettingErrors> load_settings_text(Bytes toml, const std::string& file_name) {
-  return Loader(file_name).load(toml);
+tl::expected<LoadedSettings, SettingErrors> load_settings_text(Bytes toml, const std::string& file_name,
+                                                               const SettingsFileReader& read) {
+  return Loader(file_name, read).load(toml);
 }
 
 tl::expected<LoadedSettings, SettingErrors> load_settings_file(const std::string& path) {
-  const File file(path);
-  struct stat status {};
-  std::optional<std::string> text;
-  if (file.fd() >= 0 && ::fstat(file.fd(), &status) == 0) text = read_all(file.fd());
-  if (!text) {
-    return tl::unexpected(
-        SettingErrors{{path, 0, {}, "cannot be read: " + std::generic_category().message(errno)}});
-  }
-  auto loaded = load_settings_text(*text, path);
-  if (loaded && S_ISREG(status.st_mode) && (status.st_mode & (S_IROTH | S_IWOTH)) != 0 &&
-      has_password(loaded->settings)) {
+  const auto text = read_settings_file(path);
+  if (!text) return tl::unexpected(SettingErrors{{path, 0, {}, text.error()}});
+  auto loaded = load_settings_text(*text, path, read_settings_file);
+  if (!loaded) return loaded;
+  for (const std::string& file : loaded->secret_files) {
+    struct stat status {};
+    if (::stat(file.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
+    if ((status.st_mode & (S_IROTH | S_IWOTH)) == 0) continue;
     loaded->warnings.push_back(
-        path + ": holds passwords, and every user of this machine has access to it; chmod 0640 it");
+        file + ": holds passwords, and every user of this machine has access to it; chmod 0640 it");
   }
   return loaded;
 }

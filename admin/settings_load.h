@@ -3,6 +3,7 @@
 // half applied. No state; any thread. load_settings_file blocks on the file.
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <tl/expected.hpp>
 #include <vector>
@@ -27,14 +28,22 @@ struct SettingError {
 
 struct LoadedSettings {
   Settings settings;
-  std::vector<std::string> warnings;  // each a line of text, of the form of SettingError::text()
+  std::vector<std::string> warnings;      // each a line of text, of the form of SettingError::text()
+  std::vector<std::string> secret_files;  // of those that were read, which hold passwords
 };
 
 // In the order of the lines.
 using SettingErrors = std::vector<SettingError>;
 
-// `file_name` is only for the messages. Without any database in the text "*" is made, with all defaults.
-tl::expected<LoadedSettings, SettingErrors> load_settings_text(Bytes toml, const std::string& file_name);
+// The text of a file that the settings name (auth_file, hba_file), or why it cannot be read.
+using SettingsFileReader = std::function<tl::expected<std::string, std::string>(const std::string& path)>;
+
+// `file_name` is for the messages, and relative paths begin at its directory. Without any database in the
+// text
+// "*" is made, with all defaults. Without `read` such files are not looked at: nobody can log in by
+// what stands in them.
+tl::expected<LoadedSettings, SettingErrors> load_settings_text(Bytes toml, const std::string& file_name,
+                                                               const SettingsFileReader& read = {});
 tl::expected<LoadedSettings, SettingErrors> load_settings_file(const std::string& path);
 
 }  // namespace pgweir

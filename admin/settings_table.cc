@@ -480,10 +480,25 @@ std::vector<Setting> make_table() {
   pin_policies(
       "users", []<auto member>() { return field<&U::session_state_of, member>(); });
 
+  rows.push_back(shown_as(
+      "auth_type", word("auth", "type", AuthType::scram_sha_256, field<&S::auth, &A::type>(),
+                        "How clients log in. With md5, a user with a SCRAM verifier still uses "
+                        "SCRAM. With trust nobody is asked for a password. With hba the rules of hba_file "
+                        "say it for each client.")));
   rows.push_back(
-      shown_as("auth_type", word("auth", "type", AuthType::scram_sha_256, field<&S::auth, &A::type>(),
-                                 "How clients log in. With md5, a user with a SCRAM verifier still uses "
-                                 "SCRAM. With trust nobody is asked for a password.")));
+      text("auth", "auth_file", "", "none", longest_path, field<&S::auth, &A::auth_file>(),
+           "A file of users and passwords in PgBouncer's format, a line \"name\" \"password\" for "
+           "each; read at the start and at each RELOAD. A password in [users.NAME] counts before it. A "
+           "relative path begins at the directory of the configuration."));
+  rows.push_back(shown_as(
+      "auth_hba_file",
+      text("auth", "hba_file", "", "none", longest_path, field<&S::auth, &A::hba_file>(),
+           "Rules in the format of pg_hba.conf that say who may log in from where and how; the first that "
+           "fits "
+           "counts, and whom none fits is refused. Used with type = \"hba\" only; read at the start and at "
+           "each "
+           "RELOAD. Methods are trust, reject, md5 and scram-sha-256; groups, maps, host names and other "
+           "methods are errors. A relative path begins at the directory of the configuration.")));
   rows.push_back(boolean("auth", "server_allow_cleartext", false,
                          field<&S::auth, &A::server_allow_cleartext>(),
                          "Whether a password is sent in clear text to a server that asks for it so."));

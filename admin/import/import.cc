@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <map>
 
+#include "admin/hba.h"
 #include "admin/import/no_equivalent.h"
 #include "admin/settings_table.h"
 #include "admin/settings_text.h"
@@ -200,8 +201,9 @@ class Importer {
 
   void general(const std::string& where, const std::string& name, const std::string& value) {
     if (name == "auth_file") return userlist(where, value);
+    if (name == "auth_hba_file") return rules(where, value);
     if (name == "auth_type" && lower(value) != "md5" && lower(value) != "trust" &&
-        lower(value) != "scram-sha-256") {
+        lower(value) != "scram-sha-256" && lower(value) != "hba") {
       note(where, name,
            value + " is not known; md5 stands instead, which also lets users with a SCRAM verifier in");
       return set(where, *find_general(name), {}, "md5", name);
@@ -209,6 +211,24 @@ class Importer {
     if (const Setting* const row = find_general(name)) return set(where, *row, {}, value, name);
     const NoEquivalent* const none = find_no_equivalent(name);
     note(where, name, none != nullptr ? none->instead : Bytes("this is no setting of PgBouncer 1.25"));
+  }
+
+  // They stay where they are; what pgweir cannot keep it will refuse to start with.
+  void rules(const std::string& where, const std::string& name) {
+    for (const std::string& path : {name, directory_ + name}) {
+      const auto text = read_(path);
+      if (!text) continue;
+      const auto parsed = parse_hba(*text);
+      if (!parsed) {
+        for (const HbaProblem& problem : parsed.error())
+          note(path + ":" + std::to_string(problem.line), "auth_hba_file",
+               problem.text + "; pgweir does not start with auth.type hba before this line is changed");
+      }
+      return set(where, *find_general("auth_hba_file"), {}, path, "auth_hba_file");
+    }
+    note(where, "auth_hba_file",
+         "cannot read " + name + "; pgweir does not start with auth.type hba without it");
+    set(where, *find_general("auth_hba_file"), {}, name, "auth_hba_file");
   }
 
   void userlist(const std::string& where, const std::string& name) {

@@ -138,7 +138,7 @@ Userlist read_userlist(Bytes text) {
     line = trimmed(line);
     auto password = take_quoted(line, '"');
     if (name && !name->empty() && password) {
-      list.users.push_back({std::move(*name), std::move(*password)});
+      list.users.push_back({std::move(*name), std::move(*password), number});
     } else {
       list.bad_lines.push_back(number);
     }

@@ -34,6 +34,7 @@ std::optional<std::vector<std::pair<std::string, std::string>>> split_connect_st
 // PgBouncer's userlist.txt: "name" "password" on each line, with "" for a quote.
 struct UserlistEntry {
   std::string name, password;
+  int line = 0;
 };
 struct Userlist {
   std::vector<UserlistEntry> users;

@@ -15,7 +15,6 @@ struct NoEquivalent {
 
 inline constexpr std::array no_equivalents{
     NoEquivalent{"auth_dbname", "users come from the configuration; there is no auth_query"},
-    NoEquivalent{"auth_hba_file", "there are no HBA rules: who may log in is said by auth.type and [users]"},
     NoEquivalent{"auth_ident_file", "there is no login by certificate or by the user of the system"},
     NoEquivalent{"auth_ldap_options", "there is no login by LDAP"},
     NoEquivalent{"auth_query", "users come from the configuration: write [users.NAME] for each"},

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "admin/console_parameters.h"
+#include "admin/hba.h"
 #include "admin/setting.h"
 #include "pool/placement.h"
 #include "protocol/backend.h"
@@ -205,15 +206,52 @@ bool ClientLogin::is_operator() const {
   return console_ && client_.peer().own_user && is_console_name(startup_.user);
 }
 
+// How the client is to log in. Nothing: the rules refuse it, and it has been told so.
+std::optional<AuthType> ClientLogin::method_by_rules(const AuthSettings& auth) {
+  if (auth.type != AuthType::hba) return auth.type;
+  const bool encrypted = client_.tls() != nullptr;
+  const bool physical = wants_replication(startup_) && startup_.replication != "database";
+  const HbaRule* const rule = find_hba_rule(auth.hba, {.address = client_.peer().address,
+                                                       .encrypted = encrypted,
+                                                       .physical_replication = physical,
+                                                       .console = console_,
+                                                       .database = startup_.database,
+                                                       .user = startup_.user});
+  if (rule != nullptr) {
+    switch (rule->method) {
+      case HbaMethod::trust:
+        return AuthType::trust;
+      case HbaMethod::md5:
+        return AuthType::md5;
+      case HbaMethod::scram_sha_256:
+        return AuthType::scram_sha_256;
+      case HbaMethod::reject:
+        break;
+    }
+  }
+  const bool local = client_.peer().address == "unix";
+  const std::string who = "host \"" + (local ? std::string("[local]") : client_.peer().address) +
+                          "\", user \"" + startup_.user + "\", database \"" +
+                          (physical ? std::string("replication") : startup_.database) + "\", " +
+                          (encrypted ? "SSL encryption" : "no encryption");
+  refuse(Refusal::hba_refused,
+         rule == nullptr ? "no entry of hba_file for " + who
+                         : "an entry of hba_file rejects connections for " + who,
+         {}, "Rules are tried from the top, and the first that fits counts.");
+  return std::nullopt;
+}
+
 void ClientLogin::authenticate() {
   if (is_operator()) return authenticated();
   const AuthSettings& auth = engine_.settings().auth;
-  if (auth.type == AuthType::trust) return authenticated();
+  const auto type = method_by_rules(auth);
+  if (!type) return;
+  if (*type == AuthType::trust) return authenticated();
   const UserSettings* const user = engine_.settings().find_user(startup_.user);
   const bool known = user != nullptr && !user->password.empty();
   const Secret secret = known ? parse_secret(user->password) : Secret{};
   if (const auto* const verifier = std::get_if<ScramVerifier>(&secret)) return challenge_scram(*verifier);
-  if (auth.type == AuthType::md5) {
+  if (*type == AuthType::md5) {
     const auto* const plain = std::get_if<PlainPassword>(&secret);
     const auto* const stored = std::get_if<Md5Verifier>(&secret);
     std::optional<Md5Verifier> verifier;

@@ -65,6 +65,7 @@ class ClientLogin {
   bool place();
   bool can_encrypt() const;
   void authenticate();
+  std::optional<AuthType> method_by_rules(const AuthSettings& auth);
   void challenge_md5(const std::string& expected);
   void challenge_scram(ScramVerifier verifier);
   void answer_md5(Bytes body);

@@ -283,7 +283,8 @@ TEST_CASE("settings must fit each other") {
 TEST_CASE("what will not work as meant is warned about") {
   const auto warnings = [](const std::string& toml) { return must_load(toml).warnings; };
   const std::vector<std::string> expected{
-      "pgweir.toml:2: console.admin_users: \"dba\" cannot log in: there is no [users.dba]"};
+      "pgweir.toml:2: console.admin_users: \"dba\" cannot log in: there is no [users.dba], nor a line of "
+      "auth.auth_file"};
   CHECK(warnings("[console]\nadmin_users = [\"dba\"]\n") == expected);
   CHECK(warnings("[console]\nadmin_users = [\"dba\"]\n[users.dba]\n").empty());
   CHECK(warnings("[console]\nstats_users = [\"dba\"]\n").size() == 1);

@@ -304,7 +304,8 @@ TEST_CASE("import: values that cannot be said, and lines that are none, are name
 }
 
 TEST_CASE("import: files that include each other end") {
-  const Imported imported = imported_from({{"/etc/p.ini", "%include /etc/p.ini\n[pgbouncer]\nlisten_port = 6432\n"}});
+  const Imported imported =
+      imported_from({{"/etc/p.ini", "%include /etc/p.ini\n[pgbouncer]\nlisten_port = 6432\n"}});
   CHECK(noted(imported, "include each other too deeply"));
 }
 
@@ -316,4 +317,22 @@ TEST_CASE("import: what stands in the file cannot get out of its comment or its 
 
 TEST_CASE("import: a file that cannot be read is an error") {
   CHECK_FALSE(import_pgbouncer("/gone", [](const std::string&) { return std::optional<std::string>(); }));
+}
+
+TEST_CASE("import: HBA rules stay rules, and what cannot be kept is named") {
+  const std::string ini = "[pgbouncer]\nauth_type = hba\nauth_hba_file = hba.conf\n";
+  Imported imported =
+      imported_from({{"/etc/p.ini", ini}, {"/etc/hba.conf", "hostssl all all 10.0.0.0/8 md5\n"}});
+  Settings settings = settings_of(imported);
+  CHECK(settings.auth.type == AuthType::hba);
+  CHECK(settings.auth.hba_file == "/etc/hba.conf");
+  CHECK_FALSE(noted(imported, "hba"));
+
+  imported = imported_from({{"/etc/p.ini", ini}, {"/etc/hba.conf", "\nlocal all all peer\n"}});
+  CHECK(settings_of(imported).auth.type == AuthType::hba);
+  CHECK(noted(imported, "/etc/hba.conf:2: auth_hba_file: method \"peer\""));
+
+  imported = imported_from({{"/etc/p.ini", ini}});
+  CHECK(settings_of(imported).auth.type == AuthType::hba);
+  CHECK(noted(imported, "auth_hba_file: cannot read hba.conf"));
 }
