@@ -211,14 +211,18 @@ std::string did_you_mean(const std::optional<std::string>& name) {
 
 // The setting that somebody probably meant who wrote `name` into `section`.
 std::optional<std::string> meant_setting(Bytes section, Bytes name) {
+  // PgBouncer's own name says more than a name of ours that looks like it.
+  for (const Setting& row : settings_table()) {
+    if (!row.pgbouncer.empty() && row.pgbouncer == name) return full_name(row);
+  }
   std::vector<Bytes> names;
   for (const Setting& row : settings_table()) {
     if (row.section == section) names.push_back(row.name);
   }
   if (const auto near = nearest(name, names)) return std::string(*near);
-  // The right name in the wrong place, or PgBouncer's name.
+  // The right name in the wrong place.
   for (const Setting& row : settings_table()) {
-    if (row.name == name || row.show_name() == name) return full_name(row);
+    if (row.name == name) return full_name(row);
   }
   return std::nullopt;
 }
