@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "admin/text_lines.h"
+
 namespace pgweir {
 namespace {
 
@@ -283,10 +285,7 @@ tl::expected<std::vector<HbaRule>, std::vector<HbaProblem>> parse_hba(Bytes text
   std::vector<HbaRule> rules;
   std::vector<HbaProblem> problems;
   for (int number = 1; !text.empty(); ++number) {
-    const auto end = std::min(text.find('\n'), text.size());
-    const Bytes line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    const auto fields = split_line(line);
+    const auto fields = split_line(take_line(text));
     if (fields && fields->empty()) continue;
     auto rule = !fields ? tl::expected<HbaRule, Problem>(wrong("a quote is not closed")) : read_rule(*fields);
     if (rule && rules.size() == most_rules)

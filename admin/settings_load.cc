@@ -15,11 +15,11 @@
 
 #include "admin/duration.h"
 #include "admin/hba.h"
-#include "admin/import/ini.h"
 #include "admin/nearest.h"
 #include "admin/settings_check.h"
 #include "admin/settings_table.h"
 #include "admin/settings_text.h"
+#include "admin/userlist.h"
 
 // The compiled library throws; as headers the parser gives its errors as values, and the fuzzer sees into it.
 // toml++ 3.3 asserts, or has the compiler assume, that a key follows `[`, before it checks just that (fixed

@@ -9,6 +9,7 @@
 #include "admin/import/no_equivalent.h"
 #include "admin/settings_table.h"
 #include "admin/settings_text.h"
+#include "admin/userlist.h"
 
 namespace pgweir {
 namespace {

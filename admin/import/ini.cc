@@ -1,39 +1,11 @@
 #include "admin/import/ini.h"
 
+#include "admin/text_lines.h"
+
 namespace pgweir {
 namespace {
 
 constexpr int deepest_include = 10;
-
-Bytes trimmed(Bytes text) {
-  const auto first = text.find_first_not_of(" \t\r");
-  if (first == Bytes::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
-}
-
-Bytes take_line(Bytes& text) {
-  const auto end = std::min(text.find('\n'), text.size());
-  const Bytes line = text.substr(0, end);
-  text.remove_prefix(std::min(end + 1, text.size()));
-  return line;
-}
-
-// What stands in quotes at the beginning, a doubled quote for one; it is taken away from `text`.
-std::optional<std::string> take_quoted(Bytes& text, char quote) {
-  if (!text.starts_with(quote)) return {};
-  std::string out;
-  for (std::size_t i = 1; i < text.size(); ++i) {
-    if (text[i] != quote) {
-      out += text[i];
-    } else if (i + 1 < text.size() && text[i + 1] == quote) {
-      out += text[i++];
-    } else {
-      text.remove_prefix(i + 1);
-      return out;
-    }
-  }
-  return {};
-}
 
 std::string directory_of(const std::string& path) {
   const auto slash = path.rfind('/');
@@ -127,23 +99,6 @@ std::optional<std::vector<std::pair<std::string, std::string>>> split_connect_st
     }
   }
   return fields;
-}
-
-Userlist read_userlist(Bytes text) {
-  Userlist list;
-  for (int number = 1; !text.empty(); ++number) {
-    Bytes line = trimmed(take_line(text));
-    if (line.empty() || line[0] == ';' || line[0] == '#') continue;
-    auto name = take_quoted(line, '"');
-    line = trimmed(line);
-    auto password = take_quoted(line, '"');
-    if (name && !name->empty() && password) {
-      list.users.push_back({std::move(*name), std::move(*password), number});
-    } else {
-      list.bad_lines.push_back(number);
-    }
-  }
-  return list;
 }
 
 }  // namespace pgweir

@@ -31,15 +31,4 @@ Ini read_ini(const std::string& path, const FileReader& read);
 // "host=a port=5432 password='it''s'". Nothing when it is not of this form.
 std::optional<std::vector<std::pair<std::string, std::string>>> split_connect_string(Bytes text);
 
-// PgBouncer's userlist.txt: "name" "password" on each line, with "" for a quote.
-struct UserlistEntry {
-  std::string name, password;
-  int line = 0;
-};
-struct Userlist {
-  std::vector<UserlistEntry> users;
-  std::vector<int> bad_lines;
-};
-Userlist read_userlist(Bytes text);
-
 }  // namespace pgweir
