@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <map>
+
 #include "admin/autopilot_brake.h"
 #include "admin/autopilot_notes.h"
 #include "tests/support/steady_minute.h"
@@ -38,10 +40,15 @@ struct Flight {
 
   explicit Flight(double in_use = 4, int busy_hour = -1, double busy_in_use = 0) {
     runs.add(Instant(), now);
+    std::map<double, WindowRef> kinds;
     for (int n = 0; n < 54 * 60; ++n) {
-      const bool busy = n / 60 == busy_hour;
       const double usual = n / 60 % 24 == 16 ? in_use + 0.1 : in_use;
-      history.add(steady_minute(Instant(n * 1min), busy ? busy_in_use : usual, 20));
+      const double level = n / 60 == busy_hour ? busy_in_use : usual;
+      WindowRef& kind = kinds[level];
+      if (!kind) kind = steady_minute(Instant(), level, 20);
+      auto minute = std::make_shared<MinuteWindow>(*kind);
+      minute->start = Instant(n * 1min);
+      history.add(minute);
       history.close(Instant((n + 5) * 1min), runs);
     }
     advice.current = 20;
