@@ -29,6 +29,7 @@ def psycopg_3():
                 true(all(len(row) == columns for row in rows), name)
                 binary.fetchall()
         equal(conn.execute("select 1").fetchone(), (1,))
+        conn.execute("-- ping")  # pgx's
         true("PgBouncer" in conn.execute("select version()").fetchone()[0], "version()")
         row = conn.execute("SHOW STATS").fetchone()
         true(isinstance(row[1], decimal.Decimal), "numeric")
@@ -110,11 +111,10 @@ def readers():
         # pgmetrics and CloudNativePG count columns.
         for name, columns in (("POOLS", 17), ("CLIENTS", 21), ("SERVERS", 21), ("STATS", 23), ("DATABASES", 17)):
             cursor.execute(f"SHOW {name}")
-            equal(len(cursor.description), columns, name)
+            equal((name, len(cursor.description)), (name, columns))
 
         # check_postgres's checksum of the settings wants this one.
         true("log_pooler_errors" in config, "log_pooler_errors")
-        cursor.execute("-- ping")  # pgx's
     conn.close()
 
 
