@@ -114,15 +114,20 @@ int serve(const Options& options, const LoadedSettings& loaded) {
     log.write(LogLevel::error, tls.error());
     return status_refused;
   }
-  // The clients' sockets last: who can connect finds all else in place.
   auto metrics_socket = open_metrics_socket(settings->metrics);
   if (!metrics_socket) {
     log.write(LogLevel::error, "metrics: " + metrics_socket.error());
     return status_failed;
   }
-  auto sockets = open_listen_sockets(settings->listen, settings->workers);
+  auto sockets = bind_listen_sockets(settings->listen, settings->workers);
   if (!sockets) {
     log.write(LogLevel::error, sockets.error());
+    return status_failed;
+  }
+  // Who can connect finds all else in place, and a signal from then on is for Control to handle.
+  Control::hold_signals();
+  if (const auto listening = listen_on(*sockets, settings->listen.backlog); !listening) {
+    log.write(LogLevel::error, listening.error());
     return status_failed;
   }
   greet(options, loaded, *sockets, log);

@@ -7,6 +7,14 @@ namespace pgweir {
 namespace {
 
 constexpr std::uint64_t log_period_ms = 1000;
+constexpr int handled_signals[] = {SIGTERM, SIGINT, SIGHUP};
+
+void mask_signals(int how) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : handled_signals) sigaddset(&set, signal);
+  pthread_sigmask(how, &set, nullptr);
+}
 
 }  // namespace
 
@@ -27,8 +35,10 @@ Control::Control(const Mailboxes& mailboxes, Log& log, std::shared_ptr<const Set
       }) {
   log_timer_ = make_handle<uv_timer_t>(this, [&](uv_timer_t* h) { return uv_timer_init(loop_.get(), h); });
   drain_timer_ = make_handle<uv_timer_t>(this, [&](uv_timer_t* h) { return uv_timer_init(loop_.get(), h); });
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) watch(signal);
+  for (const int signal : handled_signals) watch(signal);
 }
+
+void Control::hold_signals() { mask_signals(SIG_BLOCK); }
 
 void Control::watch(int signal) {
   auto handle =
@@ -48,6 +58,7 @@ void Control::run() {
       log_timer_.get(), [](uv_timer_t* h) { static_cast<Control*>(h->data)->log_.settle(); }, log_period_ms,
       log_period_ms);
   turn_.open();
+  mask_signals(SIG_UNBLOCK);
   uv_run(loop_.get(), UV_RUN_DEFAULT);
   mailbox_.close();
   turn_.close();

@@ -31,6 +31,9 @@ class Control final : private ControlHost, private TurnTaker {
   Control(const Control&) = delete;
   Control& operator=(const Control&) = delete;
 
+  // From here to `run` a signal waits, in this thread and in those that it starts later for good.
+  static void hold_signals();
+
   Mailbox<ControlMail>& mailbox() { return mailbox_; }
   // Until the process is to end: by a signal, by the console, or because a drain is over or takes too long.
   void run();

@@ -44,7 +44,7 @@ tl::expected<Descriptor, std::string> bind_tcp(const addrinfo& address, bool sha
   return socket;
 }
 
-tl::expected<void, std::string> listen_at(ListenSockets& sockets, const addrinfo& address, int backlog) {
+tl::expected<void, std::string> bind_all(ListenSockets& sockets, const addrinfo& address) {
   const bool share = sockets.workers.size() > 1;
   // A socket that does not share finds out whether another process, even a pgweir, has the address.
   if (share) {
@@ -54,7 +54,6 @@ tl::expected<void, std::string> listen_at(ListenSockets& sockets, const addrinfo
   for (auto& worker : sockets.workers) {
     auto socket = bind_tcp(address, share);
     if (!socket) return Failure(socket.error());
-    if (::listen(socket->get(), backlog) != 0) return Failure(reason());
     worker.push_back({std::move(*socket), address.ai_family});
   }
   sockaddr_storage bound{};
@@ -81,12 +80,12 @@ tl::expected<void, std::string> open_address(ListenSockets& sockets, const std::
   bool bound = false;
   for (const addrinfo* a = found; a != nullptr; a = a->ai_next) {
     errno = 0;
-    const auto listening = listen_at(sockets, *a, settings.backlog);
-    if (listening) {
+    const auto all_bound = bind_all(sockets, *a);
+    if (all_bound) {
       bound = true;
       continue;
     }
-    error = listening.error();
+    error = all_bound.error();
     // A name or "*" may stand for IPv6 as well, on a machine without it.
     const bool family_missing = errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL;
     if (!family_missing) return Failure("cannot listen on " + where + ": " + error);
@@ -130,10 +129,8 @@ tl::expected<void, std::string> open_unix(ListenSockets& sockets, const ListenSe
   }
   struct stat made {};
   if (::lstat(path.c_str(), &made) == 0) sockets.file = SocketFile(path, made.st_dev, made.st_ino);
-  if (::chmod(path.c_str(), static_cast<mode_t>(settings.unix_socket_mode)) != 0 ||
-      ::listen(socket.get(), settings.backlog) != 0) {
+  if (::chmod(path.c_str(), static_cast<mode_t>(settings.unix_socket_mode)) != 0)
     return Failure(failed + reason());
-  }
   sockets.workers.front().push_back({std::move(socket), AF_UNIX});
   sockets.names.push_back(path);
   return {};
@@ -154,7 +151,7 @@ SocketFile::~SocketFile() {
   if (there.st_dev == device_ && there.st_ino == inode_) ::unlink(path_.c_str());
 }
 
-tl::expected<ListenSockets, std::string> open_listen_sockets(const ListenSettings& settings, int workers) {
+tl::expected<ListenSockets, std::string> bind_listen_sockets(const ListenSettings& settings, int workers) {
   ListenSockets sockets;
   sockets.workers.resize(static_cast<std::size_t>(workers));
   for (const std::string& host : settings.addresses) {
@@ -168,6 +165,14 @@ tl::expected<ListenSockets, std::string> open_listen_sockets(const ListenSetting
   if (sockets.names.empty())
     return Failure("nothing to listen on: listen.addresses and listen.unix_socket_dir are empty");
   return sockets;
+}
+
+tl::expected<void, std::string> listen_on(const ListenSockets& sockets, int backlog) {
+  for (const auto& worker : sockets.workers) {
+    for (const ListenSocket& it : worker)
+      if (::listen(it.socket.get(), backlog) != 0) return Failure("cannot listen: " + reason());
+  }
+  return {};
 }
 
 }  // namespace pgweir

@@ -40,9 +40,11 @@ struct ListenSockets {
   SocketFile file;
 };
 
-// Binds and listens for all workers, or says in words what could not be bound and why. With several workers
-// every TCP address has a socket for each, among which the system spreads the clients; the Unix socket is
-// worker 0's.
-tl::expected<ListenSockets, std::string> open_listen_sockets(const ListenSettings& settings, int workers);
+// Binds for all workers, or says in words what could not be bound and why. With several workers every TCP
+// address has a socket for each, among which the system spreads the clients; the Unix socket is worker 0's.
+tl::expected<ListenSockets, std::string> bind_listen_sockets(const ListenSettings& settings, int workers);
+
+// Clients can connect from now on: to every socket, since all are bound.
+tl::expected<void, std::string> listen_on(const ListenSockets& sockets, int backlog);
 
 }  // namespace pgweir

@@ -54,7 +54,11 @@ tl::expected<ListenSockets, std::string> open_metrics_socket(const MetricsSettin
   listen.addresses = {settings.address};
   listen.port = settings.port;
   listen.backlog = backlog;
-  return open_listen_sockets(listen, 1);
+  auto sockets = bind_listen_sockets(listen, 1);
+  if (!sockets) return sockets;
+  if (auto listening = listen_on(*sockets, listen.backlog); !listening)
+    return tl::unexpected(listening.error());
+  return sockets;
 }
 
 MetricsServer::MetricsServer(ListenSockets sockets, Mailbox<ControlMail>& control)
