@@ -168,7 +168,7 @@ struct TlsSettings {
 struct LogSettings {
   LogLevel level = LogLevel::info;
   LogFormat format = LogFormat::text;
-  bool connections = false, disconnections = false, pooler_errors = false;
+  bool connections = false, disconnections = false, pooler_errors = false, stats = false;
 };
 
 struct ConsoleSettings {
@@ -197,6 +197,7 @@ struct Settings {
   int workers = 1;
   Duration shutdown_timeout{};  // how long a drain may take; 0: for ever
   std::string state_file;       // empty: none
+  std::string pidfile, run_as;  // empty: none
   ListenSettings listen;
   PoolSettings pool;
   AuthSettings auth;

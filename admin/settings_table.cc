@@ -24,6 +24,7 @@ constexpr int64_t longest_text = 65535;  // what a password message may hold (PG
 // sockaddr_un has 108 bytes, of which "/.s.PGSQL.65535" and the final zero take 16.
 constexpr int64_t longest_socket_dir = 92;
 constexpr int64_t longest_path = 4000;  // PATH_MAX is 4096, and the file is written anew under a longer name
+constexpr int64_t longest_user = 255;   // LOGIN_NAME_MAX without its final zero
 constexpr int64_t longest_host = 255;   // of the domain name system (RFC 1035)
 // No iteration count below the one of RFC 7677: some drivers refuse it.
 constexpr int64_t least_iterations = 4096;
@@ -199,6 +200,12 @@ std::vector<Setting> make_table() {
       at(restart, text("", "state_file", "", "nothing is kept", longest_path, field<&S::state_file>(),
                        "Where measures are kept over a restart. One process at a time uses a file; its "
                        "directory must be writable.")),
+      at(restart, text("", "pidfile", "", "none", longest_path, field<&S::pidfile>(),
+                       "A file that gets the process id, and is removed at the end.")),
+      at(restart,
+         text("", "user", "", "nobody else", longest_user, field<&S::run_as>(),
+              "Whom the process becomes, when root starts it, once its sockets are bound. All files are "
+              "then read and written as that user.")),
 
       at(restart,
          shown_as(
@@ -577,6 +584,11 @@ std::vector<Setting> make_table() {
   rows.push_back(shown_as("log_pooler_errors",
                           boolean("log", "pooler_errors", true, field<&S::log, &G::pooler_errors>(),
                                   "Whether the errors that pgweir itself sends to clients are logged.")));
+
+  rows.push_back(
+      shown_as("log_stats", boolean("log", "stats", true, field<&S::log, &G::stats>(),
+                                    "Whether the averages of SHOW STATS over all databases are logged once a "
+                                    "minute.")));
 
   rows.push_back(texts("console", "admin_users", {}, "nobody", field<&S::console, &C::admin_users>(),
                        "Users who may do everything in the console."));

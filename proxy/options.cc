@@ -22,8 +22,8 @@ constexpr auto more =
     "  pgweir profile advise shop.profile\n"
     "  psql -p 6432 -h 127.0.0.1 pgweir -c 'SHOW HELP'\n"
     "\n"
-    "Signals: TERM lets transactions finish and stops, INT twice stops at once, HUP reads the\n"
-    "configuration again.";
+    "Signals: TERM and INT let transactions finish and stop, INT again or QUIT stop at once, HUP reads\n"
+    "the configuration again, USR1 is PAUSE on the console, USR2 is RESUME.";
 
 constexpr auto mistake = 2;
 
@@ -56,6 +56,10 @@ tl::expected<Options, Leave> parse_options(int argc, const char* const* argv) {
       app.add_option("--port", port, "TCP port to listen on, instead of the configured one")
           ->type_name("N")
           ->check(CLI::Range(1, 65535));
+  app.add_flag(
+      "--takeover", options.takeover,
+      "Take over from the pgweir that serves with the same listen.unix_socket_dir and\nport: no client "
+      "is refused, and it ends when its clients have left");
   ProfileCommand profile;
   CLI::App* const measures =
       app.add_subcommand("profile", "What was measured: export it, look at it, ask for advice");

@@ -26,6 +26,7 @@ struct Options {
   std::string import_from;  // a configuration of PgBouncer; empty: none
   std::optional<Conninfo> to;
   std::optional<ProfileCommand> profile;
+  bool takeover = false;
   std::optional<int> port;  // instead of the configured one
 };
 

@@ -1,5 +1,6 @@
 #include "proxy/process.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -12,11 +13,15 @@
 #include <vector>
 
 #include "admin/settings_diff.h"
+#include "proxy/identity.h"
+#include "proxy/net/address.h"
 #include "proxy/net/control.h"
 #include "proxy/net/listener.h"
 #include "proxy/net/log.h"
 #include "proxy/net/metrics_server.h"
+#include "proxy/net/service_manager.h"
 #include "proxy/net/state_file.h"
+#include "proxy/net/takeover.h"
 #include "proxy/net/tls_contexts.h"
 #include "proxy/net/worker.h"
 #include "proxy/start_settings.h"
@@ -85,7 +90,77 @@ ControlHost::Reloaded reload(const Options& options, const Settings& running, By
   return {std::make_shared<const Settings>(merged), std::move(*tls), report};
 }
 
-void greet(const Options& options, const LoadedSettings& loaded, const ListenSockets& sockets, Log& log) {
+using Failure = tl::unexpected<std::string>;
+
+// All that is bound before a thread starts, and what came with it.
+struct Place {
+  ServiceManager manager;
+  ListenSockets clients, metrics;
+  Succession succession;
+};
+
+// A descriptor of each of them, for a successor.
+std::vector<Descriptor> copies_of(const std::vector<const ListenSockets*>& all, int asked) {
+  std::vector<Descriptor> copies;
+  const auto copy = [&copies](int fd) { copies.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, 0)); };
+  for (const ListenSockets* sockets : all) {
+    for (const auto& worker : sockets->workers)
+      for (const ListenSocket& it : worker) copy(it.socket.get());
+  }
+  copy(asked);
+  return copies;
+}
+
+tl::expected<void, std::string> bind_all(Place& place, const Options& options, const Settings& settings,
+                                         Log& log) {
+  InheritedSockets inherited = place.manager.take_sockets();
+  const bool activated = !inherited.empty();
+  if (options.takeover) {
+    auto predecessor = Predecessor::find(settings.listen);
+    if (!predecessor) return Failure(predecessor.error());
+    if (predecessor->found()) {
+      if (auto taken = predecessor->take_sockets(inherited); !taken) return taken;
+      log.write(LogLevel::info, "taking over from the process that serves");
+    } else {
+      log.write(LogLevel::info, "nobody serves: nothing to take over");
+    }
+    place.succession.predecessor = std::move(*predecessor);
+  }
+  auto metrics = open_metrics_socket(settings.metrics, inherited);
+  if (!metrics) return Failure("metrics: " + metrics.error());
+  place.metrics = std::move(*metrics);
+  if (activated) {
+    place.clients = adopt_listen_sockets(settings.workers, inherited);
+    log.write(LogLevel::info, "the sockets are those of the service manager; [listen] does not count");
+    return {};
+  }
+  auto clients = bind_listen_sockets(settings.listen, settings.workers, inherited);
+  if (!clients) return Failure(clients.error());
+  place.clients = std::move(*clients);
+
+  const std::string path = Predecessor::path_of(settings.listen);
+  if (path.empty()) return {};
+  UnixSocket& asked = place.succession.asked;
+  if (auto found = inherited.take(path); !found.empty()) {
+    asked = {std::move(found.front().descriptor), {}};
+  } else {
+    auto bound = bind_unix_socket(path, SOCK_SEQPACKET, 0600);
+    if (!bound) return Failure("cannot listen on Unix socket \"" + path + "\": " + bound.error());
+    asked = std::move(*bound);
+  }
+  place.succession.sockets = copies_of({&place.clients, &place.metrics}, asked.socket.get());
+  return {};
+}
+
+tl::expected<void, std::string> listen_all(const Place& place, const Settings& settings) {
+  const int backlog = settings.listen.backlog;
+  if (auto listening = listen_on(place.clients, backlog); !listening) return listening;
+  const Descriptor& asked = place.succession.asked.socket;
+  if (asked.valid() && ::listen(asked.get(), backlog) != 0) return Failure("cannot listen to be taken over");
+  return {};
+}
+
+void greet(const Options& options, const LoadedSettings& loaded, const Place& place, Log& log) {
   const int workers = loaded.settings.workers;
   log.write(LogLevel::info, "pgweir " PGWEIR_VERSION " starts with " + std::to_string(workers) +
                                 (workers == 1 ? " worker" : " workers"));
@@ -101,56 +176,79 @@ void greet(const Options& options, const LoadedSettings& loaded, const ListenSoc
         "no configuration: authentication is off, who can connect can be anybody; to change that, write "
         "one with: pgweir --print-config > pgweir.toml, and start: pgweir --config pgweir.toml");
   }
-  for (const std::string& name : sockets.names) log.write(LogLevel::info, "listening on " + name);
+  for (const std::string& name : place.clients.names) log.write(LogLevel::info, "listening on " + name);
+  for (const std::string& name : place.metrics.names)
+    log.write(LogLevel::info, "serving metrics on http://" + name + "/metrics");
+}
+
+// The files of Unix sockets, which must be those of the user that the process becomes.
+std::vector<std::string> socket_files(const ListenSettings& settings) {
+  if (settings.unix_socket_dir.empty()) return {};
+  return {unix_socket_path(settings.unix_socket_dir, settings.port), Predecessor::path_of(settings)};
 }
 
 int serve(const Options& options, const LoadedSettings& loaded) {
   const auto settings = std::make_shared<const Settings>(loaded.settings);
   Log log(settings->log);
+  const auto fail = [&log](const std::string& why, int status) {
+    log.write(LogLevel::error, why);
+    return status;
+  };
   raise_descriptor_limit(*settings, log);
+  Place place;
+  if (const auto bound = bind_all(place, options, *settings, log); !bound)
+    return fail(bound.error(), status_failed);
+  if (!settings->run_as.empty()) {
+    if (const auto become = become_user(settings->run_as, socket_files(settings->listen)); !become)
+      return fail(become.error(), status_failed);
+  }
   const std::string secret = make_secret();
   const auto tls = TlsContexts::make(*settings, secret);
-  if (!tls) {
-    log.write(LogLevel::error, tls.error());
-    return status_refused;
-  }
-  auto metrics_socket = open_metrics_socket(settings->metrics);
-  if (!metrics_socket) {
-    log.write(LogLevel::error, "metrics: " + metrics_socket.error());
-    return status_failed;
-  }
-  auto sockets = bind_listen_sockets(settings->listen, settings->workers);
-  if (!sockets) {
-    log.write(LogLevel::error, sockets.error());
-    return status_failed;
+  if (!tls) return fail(tls.error(), status_refused);
+  PidFile pid_file;
+  if (!settings->pidfile.empty()) {
+    if (const auto written = pid_file.write(settings->pidfile); !written)
+      return fail(written.error(), status_failed);
   }
   // Who can connect finds all else in place, and a signal from then on is for Control to handle.
   Control::hold_signals();
-  if (const auto listening = listen_on(*sockets, settings->listen.backlog); !listening) {
-    log.write(LogLevel::error, listening.error());
-    return status_failed;
-  }
-  greet(options, loaded, *sockets, log);
-  for (const std::string& name : metrics_socket->names)
-    log.write(LogLevel::info, "serving metrics on http://" + name + "/metrics");
+  if (const auto listening = listen_all(place, *settings); !listening)
+    return fail(listening.error(), status_failed);
+  greet(options, loaded, place, log);
 
   const Duration wall_offset = wall_offset_now();
   std::unique_ptr<StateFile> state_file;
-  if (!settings->state_file.empty()) state_file = StateFile::open(settings->state_file, wall_offset, log);
+  if (!settings->state_file.empty()) {
+    Predecessor& predecessor = place.succession.predecessor;
+    if (predecessor.found() && !predecessor.release_state())
+      log.write(LogLevel::warning, "the process that serves does not give up its state file");
+    state_file = StateFile::open(settings->state_file, wall_offset, log);
+  }
+  std::optional<MetricsServer> metrics;
+  SocketFile& client_file = place.clients.file;
+  if (const auto files = socket_files(settings->listen);
+      place.succession.predecessor.found() && !files.empty()) {
+    // From here on nothing can fail: they are ours.
+    client_file = SocketFile::of(files.front());
+    place.succession.asked.file = SocketFile::of(files.back());
+  }
+  place.succession.let_go = [&metrics, &client_file] {
+    metrics.reset();
+    client_file.forget();
+  };
   Mailboxes mailboxes;
   Control control(
       mailboxes, log, settings, [&](const Settings& running) { return reload(options, running, secret); },
-      state_file.get(), wall_offset);
+      std::move(state_file), wall_offset, std::move(place.succession), place.manager);
   mailboxes.control = &control.mailbox();
   std::vector<std::unique_ptr<Worker>> workers;
-  for (auto& own : sockets->workers) {
+  for (auto& own : place.clients.workers) {
     const WorkerId id{static_cast<std::uint32_t>(workers.size())};
     workers.push_back(std::make_unique<Worker>(id, std::move(own), mailboxes, log, settings, *tls, secret));
     mailboxes.workers.push_back(&workers.back()->mailbox());
   }
   for (const auto& worker : workers) worker->start();
-  std::optional<MetricsServer> metrics;
-  if (!metrics_socket->names.empty()) metrics.emplace(std::move(*metrics_socket), control.mailbox());
+  if (!place.metrics.names.empty()) metrics.emplace(std::move(place.metrics), control.mailbox());
   control.run();
   metrics.reset();
 
@@ -160,8 +258,7 @@ int serve(const Options& options, const LoadedSettings& loaded) {
     worker->join();
     finished = worker->finished() && finished;
   }
-  sockets->file = {};
-  state_file.reset();
+  client_file = {};
   log.settle();
   log.write(LogLevel::info, "stopped");
   // A look-up of a name that hangs still uses its worker's memory, and exit() would wait for it.

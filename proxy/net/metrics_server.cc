@@ -48,13 +48,14 @@ struct MetricsServer::Write {
   Text body;
 };
 
-tl::expected<ListenSockets, std::string> open_metrics_socket(const MetricsSettings& settings) {
+tl::expected<ListenSockets, std::string> open_metrics_socket(const MetricsSettings& settings,
+                                                             InheritedSockets& inherited) {
   if (settings.port == 0) return ListenSockets{};
   ListenSettings listen;
   listen.addresses = {settings.address};
   listen.port = settings.port;
   listen.backlog = backlog;
-  auto sockets = bind_listen_sockets(listen, 1);
+  auto sockets = bind_listen_sockets(listen, 1, inherited);
   if (!sockets) return sockets;
   if (auto listening = listen_on(*sockets, listen.backlog); !listening)
     return tl::unexpected(listening.error());

@@ -26,7 +26,8 @@
 namespace pgweir {
 
 // Bound before any thread starts, as those for clients; none when the port is 0.
-tl::expected<ListenSockets, std::string> open_metrics_socket(const MetricsSettings& settings);
+tl::expected<ListenSockets, std::string> open_metrics_socket(const MetricsSettings& settings,
+                                                             InheritedSockets& inherited);
 
 class MetricsServer {
  public:

@@ -144,6 +144,8 @@ void Worker::on_mail() {
     turn_->open();
     if (const auto* const settings = std::get_if<NewSettings>(&mail); settings != nullptr && settings->tls)
       tls_ = settings->tls;
+    const auto* const drain = std::get_if<Drain>(&mail);
+    if (drain != nullptr && drain->handed_over) listeners_.clear();
     core_->on_mail(std::move(mail));
     if (core_->arena().used() > turn_limit) core_->flush();
   }

@@ -159,7 +159,7 @@ bool ClientLogin::take_startup() {
     write_negotiate_protocol_version(message, 0, startup_.protocol_options);
     send(message.view());
   }
-  if (engine_.draining() && !console_) {
+  if (engine_.draining() && !engine_.handed_over() && !console_) {
     refuse(Refusal::shutting_down, "pgweir is being shut down");
     return false;
   }
@@ -173,7 +173,8 @@ bool ClientLogin::take_startup() {
 
 // Whether the client stays on this worker; if not it has been mailed to one that hosts its pool.
 bool ClientLogin::place() {
-  if (engine_.workers() == 1 || wants_replication(startup_)) return true;
+  // A worker that has no more clients may have finished already when another process has the sockets.
+  if (engine_.workers() == 1 || wants_replication(startup_) || engine_.handed_over()) return true;
   const Settings& settings = engine_.settings();
   if (settings.find_database(startup_.database) == nullptr) return true;
   const auto hosts =

@@ -778,6 +778,7 @@ bool ClientSession::is_application() const {
 }
 
 void ClientSession::drain(DrainMode mode) {
+  if (login_ != nullptr && engine_.handed_over()) return;
   const bool unlinked = !linked() || server_->only_pinned() || server_->streaming();
   const bool at_rest = login_ != nullptr || (serving() && unlinked && !waiting() && held_.empty() &&
                                              late_begin_ == LateBegin::none);

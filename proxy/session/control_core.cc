@@ -86,15 +86,32 @@ class ControlEngine {
     carry_out(orders);
   }
 
-  void drain(DrainMode mode) {
+  void drain(Drain how) {
     draining_ = true;
-    tell_all(Drain{mode});
+    tell_all(how);
+  }
+
+  void order(ConsoleAction action) { operator_.order(action); }
+
+  void cancel(CancelByKey mail) {
+    const WorkerId owner = mail.owner();
+    if (owner.value < static_cast<std::uint32_t>(workers_)) return host_.post(owner, std::move(mail));
+    CancelUnknown unknown{std::move(mail)};
+    receive(unknown);
+  }
+  void cancel_handled(const CancelByKey& mail) {
+    if (mail.foreign != 0) return host_.foreign_cancel_handled(mail.foreign);
+    host_.post(mail.from, CancelHandled{mail.asker});
+  }
+
+  void check_alive() {
+    if (!std::exchange(checking_, true)) ask_workers(Asker::watchdog, {});
   }
 
   bool drained() const { return draining_ && drained_workers_ == workers_; }
 
  private:
-  enum class Asker : std::uint8_t { console, averages, history, alerts, metrics, autopilot };
+  enum class Asker : std::uint8_t { console, averages, history, alerts, metrics, autopilot, watchdog };
   struct Question {
     Asker asker = Asker::console;
     std::optional<ConsoleAsked> asked;  // by the console
@@ -248,6 +265,9 @@ class ControlEngine {
                                  alerts_.watch().book().list(), draining_, operator_.gates()});
       case Asker::autopilot:
         return plan_in_background(std::move(question));
+      case Asker::watchdog:
+        checking_ = false;
+        return host_.alive();
     }
     // Only what gives advice needs traces, and takes long.
     if (question.traces) return answer_in_background(std::move(question));
@@ -385,6 +405,10 @@ class ControlEngine {
   void receive(ConsoleGaveUp& mail) { operator_.gave_up(mail); }
 
   void receive(Drained&) { ++drained_workers_; }
+  void receive(CancelUnknown& mail) {
+    if (!host_.ask_predecessor(mail.cancel)) cancel_handled(mail.cancel);
+  }
+  void receive(ForeignCancelHandled& mail) { host_.foreign_cancel_handled(mail.foreign); }
 
   const int workers_;
   ControlHost& host_;
@@ -408,7 +432,8 @@ class ControlEngine {
   // Sizes by the autopilot: the snapshots cost no more than advice on the console does.
   static constexpr Duration flight_period = std::chrono::minutes(2);
   Instant next_flight_;
-  bool flying_ = false;  // a plan is being made
+  bool flying_ = false;    // a plan is being made
+  bool checking_ = false;  // whether the workers are alive
   bool draining_ = false;
   int drained_workers_ = 0;
 };
@@ -425,7 +450,12 @@ void ControlCore::begin_turn(Instant now) { engine_->begin_turn(now); }
 void ControlCore::on_mail(ControlMail mail) { engine_->on_mail(std::move(mail)); }
 void ControlCore::reload() { engine_->reload(); }
 void ControlCore::hook_ended() { engine_->hook_ended(); }
-void ControlCore::drain(DrainMode mode) { engine_->drain(mode); }
+void ControlCore::drain(Drain how) { engine_->drain(how); }
+void ControlCore::pause() { engine_->order(ConsoleAction::pause); }
+void ControlCore::resume() { engine_->order(ConsoleAction::resume); }
+void ControlCore::cancel(CancelByKey cancel) { engine_->cancel(std::move(cancel)); }
+void ControlCore::cancel_handled(const CancelByKey& cancel) { engine_->cancel_handled(cancel); }
+void ControlCore::check_alive() { engine_->check_alive(); }
 void ControlCore::end_turn() {}
 Instant ControlCore::next_deadline() const { return engine_->next_deadline(); }
 bool ControlCore::drained() const { return engine_->drained(); }

@@ -29,7 +29,16 @@ class ControlCore {
   // The program that ControlHost::run_hook was asked for has ended.
   void hook_ended();
   // SIGTERM: workers take no new clients, finish transactions, and say Drained.
-  void drain(DrainMode mode);
+  void drain(Drain how);
+  // SIGUSR1 and SIGUSR2: PAUSE and RESUME as on the console.
+  void pause();
+  void resume();
+  // A cancel that came to the process that has taken over from this one: `foreign` is set.
+  void cancel(CancelByKey cancel);
+  // ControlHost::ask_predecessor has led to its end.
+  void cancel_handled(const CancelByKey& cancel);
+  // Whether all threads still work: ControlHost::alive follows.
+  void check_alive();
   void end_turn();
   Instant next_deadline() const;
   // A drain was asked for and every worker has finished.

@@ -37,6 +37,13 @@ class ControlHost {
   // Stops the process at once; or begins a drain, which comes back as ControlCore::drain.
   virtual void stop() = 0;
   virtual void start_drain(DrainMode mode) = 0;
+  // Asks the process that this one has taken over from, which answers by ControlCore::cancel_handled; false
+  // when there is none (any more).
+  virtual bool ask_predecessor(const CancelByKey& cancel) = 0;
+  // The answer to ControlCore::cancel.
+  virtual void foreign_cancel_handled(std::uint64_t foreign) = 0;
+  // The answer to ControlCore::check_alive: every worker has answered.
+  virtual void alive() = 0;
   // Settings of the host's own, such as the log's, have changed.
   virtual void configure(const Settings& settings) = 0;
   // To be there after a restart; any order.

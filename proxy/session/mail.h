@@ -100,10 +100,16 @@ struct ClientAdmitted {
 // To the worker in the key's pid. The asker's connection stays open until the answer, CancelHandled, says
 // that the cancel is bound to what its client was running: what that client asks later is not hit by it.
 struct CancelByKey {
+  // The low bits of the pid that name the worker.
+  static constexpr std::uint32_t worker_mask = 63;
+  WorkerId owner() const { return WorkerId{pid & worker_mask}; }
+
   std::uint32_t pid = 0;
   std::string secret;
   WorkerId from;
   ConnId asker;
+  // Not 0: the asker's connection is with the process that has taken over from this one, which calls it so.
+  std::uint64_t foreign = 0;
 };
 
 struct CancelHandled {
@@ -164,6 +170,9 @@ enum class DrainMode : std::uint8_t {
 
 struct Drain {
   DrainMode mode = DrainMode::transactions;
+  // Another process has the listening sockets: no client comes any more, and none may be refused that came
+  // before.
+  bool handed_over = false;
 };
 
 using WorkerMail = std::variant<AdoptClient, AdoptServer, SlotsGranted, SlotRecalled, ClientSlotsGranted,
@@ -294,9 +303,20 @@ struct Drained {
   WorkerId worker;
 };
 
-using ControlMail = std::variant<SlotsWanted, SlotsReturned, SlotMoved, ClientSlotsWanted,
-                                 ClientSlotsReturned, ClientArrived, ClientsCounted, ClientLeft, ConsoleAsked,
-                                 ConsoleGaveUp, OrderDone, SnapshotCut, ConsoleComputed, AutopilotPlanned, MinutePassed,
-                                 HostMinutePassed, HostLimitsSeen, Drained, KeysLearned, MetricsAsked>;
+// A cancel whose key is none of this process's: its predecessor, which still serves clients, may know it.
+struct CancelUnknown {
+  CancelByKey cancel;
+};
+
+// What a foreign CancelByKey asked for is done.
+struct ForeignCancelHandled {
+  std::uint64_t foreign = 0;
+};
+
+using ControlMail =
+    std::variant<SlotsWanted, SlotsReturned, SlotMoved, ClientSlotsWanted, ClientSlotsReturned, ClientArrived,
+                 ClientsCounted, ClientLeft, ConsoleAsked, ConsoleGaveUp, OrderDone, SnapshotCut,
+                 ConsoleComputed, AutopilotPlanned, MinutePassed, HostMinutePassed, HostLimitsSeen, Drained,
+                 CancelUnknown, ForeignCancelHandled, KeysLearned, MetricsAsked>;
 
 }  // namespace pgweir

@@ -43,13 +43,25 @@ void change(Gates& gates, ConsoleAction action, const std::string& database) {
 }  // namespace
 
 void OperatorDesk::order(const ConsoleAsked& asked, ConsoleResult result) {
+  begin({.worker = asked.worker,
+         .client = asked.client,
+         .action = result.action,
+         .database = result.order.database,
+         .answer = std::move(result.bytes),
+         .before = gates_},
+        result.order.client);
+}
+
+void OperatorDesk::order(ConsoleAction action) {
+  Order order;
+  order.action = action;
+  order.before = gates_;
+  order.told = true;
+  begin(std::move(order), 0);
+}
+
+void OperatorDesk::begin(Order order, std::uint64_t connection) {
   const std::uint64_t ticket = ++tickets_;
-  Order order{.worker = asked.worker,
-              .client = asked.client,
-              .action = result.action,
-              .database = result.order.database,
-              .answer = std::move(result.bytes),
-              .before = gates_};
   if (order.action == ConsoleAction::resume) {
     const ConsoleError error{sqlstate::query_canceled, "ended by RESUME"};
     const std::string& database = order.database;
@@ -65,7 +77,7 @@ void OperatorDesk::order(const ConsoleAsked& asked, ConsoleResult result) {
   const OrderGiven::Act act = kept.action == ConsoleAction::kill          ? OrderGiven::Act::kill
                               : kept.action == ConsoleAction::kill_client ? OrderGiven::Act::kill_client
                                                                           : OrderGiven::Act::learn;
-  ask(ticket, kept, act, result.order.client);
+  ask(ticket, kept, act, connection);
 }
 
 void OperatorDesk::ask(std::uint64_t ticket, Order& order, OrderGiven::Act act, std::uint64_t connection) {

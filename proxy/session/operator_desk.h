@@ -25,6 +25,8 @@ class OperatorDesk {
   const Gates& gates() const { return gates_; }
   // Starts to do what the console command asks for; its answer is posted when it is done.
   void order(const ConsoleAsked& asked, ConsoleResult result);
+  // The same without anybody who waits for an answer: PAUSE or RESUME of all by a signal.
+  void order(ConsoleAction action);
   // A worker has done its part of a round.
   void done(const OrderDone& mail);
   // The client that asked has cancelled its command, or is gone.
@@ -45,6 +47,7 @@ class OperatorDesk {
   };
   using Orders = std::map<std::uint64_t, Order>;
 
+  void begin(Order order, std::uint64_t connection);
   void ask(std::uint64_t ticket, Order& order, OrderGiven::Act act, std::uint64_t connection = 0);
   void answer(const Order& order, std::string bytes);
   void end_waiting(const std::function<bool(const Order&)>& concerned, const ConsoleError& error);

@@ -370,7 +370,7 @@ void WorkerEngine::count_clients() {
 
 WorkerEngine::CancelKey WorkerEngine::issue_cancel_key(ConnId client) {
   // The worker is in the low bits of the pid, so that a CancelRequest finds it; all other bits are random.
-  constexpr std::uint32_t worker_mask = 63;
+  constexpr std::uint32_t worker_mask = CancelByKey::worker_mask;
   while (true) {
     std::array<char, 8> bytes{};
     host_.random(bytes);
@@ -388,15 +388,14 @@ WorkerEngine::CancelKey WorkerEngine::issue_cancel_key(ConnId client) {
 void WorkerEngine::revoke_cancel_key(const CancelKey& key) { cancel_keys_.erase(key.pid); }
 
 void WorkerEngine::cancel_by_key(const CancelByKey& key) {
-  const WorkerId owner{key.pid & 63};
+  const WorkerId owner = key.owner();
   if (owner == id_) {
     CancelByKey mail = key;
     on_mail(mail);
   } else if (owner.value < static_cast<std::uint32_t>(workers_)) {
     host_.post(owner, key);
   } else {
-    CancelHandled mail{key.asker};
-    on_mail(mail);
+    host_.post_control(CancelUnknown{key});
   }
 }
 
@@ -408,10 +407,11 @@ void WorkerEngine::on_mail(CancelByKey& mail) {
       secret[i] = static_cast<char>(found->second.secret >> (24 - 8 * i));
   }
   const bool right = equal_in_constant_time({secret.data(), secret.size()}, mail.secret);
-  if (found != cancel_keys_.end() && right) {
-    if (ClientSession* const client = find_client(found->second.client)) client->cancel();
-  }
-  if (mail.from == id_) {
+  if (found == cancel_keys_.end() || !right) return host_.post_control(CancelUnknown{std::move(mail)});
+  if (ClientSession* const client = find_client(found->second.client)) client->cancel();
+  if (mail.foreign != 0) {
+    host_.post_control(ForeignCancelHandled{mail.foreign});
+  } else if (mail.from == id_) {
     CancelHandled handled{mail.asker};
     on_mail(handled);
   } else {
@@ -910,6 +910,7 @@ void WorkerEngine::on_mail(ConsoleAnswered& mail) {
 void WorkerEngine::on_mail(Drain& mail) {
   draining_ = true;
   drain_mode_ = mail.mode;
+  handed_over_ = mail.handed_over;
 }
 
 void WorkerEngine::close_clients_for_drain() {
@@ -920,6 +921,8 @@ void WorkerEngine::close_clients_for_drain() {
   });
   bool all_gone = true;
   for (ClientSession* const client : clients) {
+    // Who has not said yet what it wants was connected before the sockets went.
+    if (handed_over_ && client->login() != nullptr) all_gone = false;
     if (!client->is_application()) continue;
     client->drain(drain_mode_);
     all_gone = all_gone && client->ended_;

@@ -53,6 +53,8 @@ class WorkerEngine {
   }
   Credentials& credentials() { return credentials_; }
   bool draining() const { return draining_; }
+  // Draining, and another process has the listening sockets.
+  bool handed_over() const { return handed_over_; }
   const Gates& gates() const { return *gates_; }
   // Whether the server is to be closed as soon as it is free, since the operator said so.
   bool is_outdated(const ServerSession& server) const;
@@ -244,7 +246,7 @@ class WorkerEngine {
   std::vector<OrderGiven> orders_;  // those to be answered when they are done
   Instant suspend_until_ = never;   // when those that take nothing are closed
 
-  bool draining_ = false, drained_ = false;
+  bool draining_ = false, handed_over_ = false, drained_ = false;
   DrainMode drain_mode_ = DrainMode::transactions;
   std::array<std::uint64_t, refusals.size()> refused_{};
   std::array<std::uint64_t, close_reasons.size()> closed_{};

@@ -202,6 +202,9 @@ class SimProxy::Control : public ControlHost {
   }
   void stop() override {}
   void start_drain(DrainMode) override {}
+  bool ask_predecessor(const CancelByKey&) override { return false; }
+  void foreign_cancel_handled(std::uint64_t) override {}
+  void alive() override {}
   void configure(const Settings&) override {}
   void keep(StateEntry) override {}
   void log(LogLine line) override {
@@ -228,7 +231,7 @@ void SimProxy::Control::turn() {
   turn_due_ = false;
   core_.begin_turn(proxy_.schedule_.now());
   if (new_settings_) core_.reload();
-  if (std::exchange(drain_, false)) core_.drain(DrainMode::transactions);
+  if (std::exchange(drain_, false)) core_.drain({});
   for (; !mail_.empty(); mail_.pop_front()) core_.on_mail(std::move(mail_.front()));
   core_.end_turn();
   arm_timer();

@@ -21,6 +21,9 @@ class Log final : public ControlHost {
   void run_hook(HookRun) override {}
   void stop() override {}
   void start_drain(DrainMode) override {}
+  bool ask_predecessor(const CancelByKey&) override { return false; }
+  void foreign_cancel_handled(std::uint64_t) override {}
+  void alive() override {}
   void configure(const Settings&) override {}
   void keep(StateEntry) override {}
   void log(LogLine line) override { lines.push_back(line.text); }

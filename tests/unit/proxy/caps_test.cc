@@ -139,6 +139,9 @@ class House final : public Host, public ControlHost {
   void run_hook(HookRun) override {}
   void stop() override {}
   void start_drain(DrainMode) override {}
+  bool ask_predecessor(const CancelByKey&) override { return false; }
+  void foreign_cancel_handled(std::uint64_t) override {}
+  void alive() override {}
   void configure(const Settings&) override {}
 
  private:

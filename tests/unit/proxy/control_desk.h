@@ -86,6 +86,9 @@ class ControlDesk final : public ControlHost {
   void run_hook(HookRun) override {}
   void stop() override {}
   void start_drain(DrainMode) override {}
+  bool ask_predecessor(const CancelByKey&) override { return false; }
+  void foreign_cancel_handled(std::uint64_t) override {}
+  void alive() override {}
   void configure(const Settings&) override {}
   void keep(StateEntry entry) override {
     REQUIRE(append_record(disk, entry, wall_offset));

@@ -1,0 +1,60 @@
+#include "proxy/identity.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <system_error>
+
+#include "proxy/net/handle.h"
+
+namespace pgweir {
+namespace {
+
+using Failure = tl::unexpected<std::string>;
+
+std::string reason() { return std::generic_category().message(errno); }
+
+}  // namespace
+
+tl::expected<void, std::string> become_user(const std::string& name, const std::vector<std::string>& files) {
+  errno = 0;
+  const passwd* const user = ::getpwnam(name.c_str());  // no other thread runs
+  if (user == nullptr)
+    return Failure("user: there is no user \"" + name + "\"" + (errno == 0 ? "" : ": " + reason()));
+  if (::geteuid() == user->pw_uid) return {};
+  if (::geteuid() != 0) {
+    return Failure("user: only root can become \"" + name +
+                   "\"; start pgweir as root or as that user, or leave the setting out");
+  }
+  for (const std::string& file : files) {
+    if (::lchown(file.c_str(), user->pw_uid, user->pw_gid) != 0 && errno != ENOENT)
+      return Failure("user: cannot give " + file + " to \"" + name + "\": " + reason());
+  }
+  if (::initgroups(name.c_str(), user->pw_gid) != 0 || ::setgid(user->pw_gid) != 0 ||
+      ::setuid(user->pw_uid) != 0)
+    return Failure("user: cannot become \"" + name + "\": " + reason());
+  if (user->pw_uid != 0 && ::setuid(0) == 0) return Failure("user: root was not given up");
+  return {};
+}
+
+tl::expected<void, std::string> PidFile::write(const std::string& path) {
+  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644));
+  const std::string text = std::to_string(::getpid()) + "\n";
+  if (!file.valid() || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    return Failure("pidfile: " + path + ": " + reason());
+  path_ = path;
+  return {};
+}
+
+PidFile::~PidFile() {
+  if (path_.empty()) return;
+  std::ifstream file(path_);
+  if (pid_t named = 0; file >> named && named == ::getpid()) ::unlink(path_.c_str());
+}
+
+}  // namespace pgweir

@@ -1,0 +1,30 @@
+#pragma once
+// As whom the process runs, and the file that says which one it is.
+
+#include <sys/types.h>
+
+#include <string>
+#include <tl/expected.hpp>
+#include <vector>
+
+namespace pgweir {
+
+// From root to this user, its groups, and no way back; nothing when it is that user already. The files, which
+// may be missing, become the user's as well. The error is in words.
+tl::expected<void, std::string> become_user(const std::string& name, const std::vector<std::string>& files);
+
+// Holds the process id; removed with this object, unless another process has written its own meanwhile.
+class PidFile {
+ public:
+  PidFile() = default;
+  PidFile(const PidFile&) = delete;
+  PidFile& operator=(const PidFile&) = delete;
+  ~PidFile();
+
+  tl::expected<void, std::string> write(const std::string& path);
+
+ private:
+  std::string path_;  // empty: not written
+};
+
+}  // namespace pgweir
