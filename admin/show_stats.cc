@@ -10,15 +10,6 @@
 namespace pgweir {
 namespace {
 
-struct Averages {
-  // Per second.
-  std::uint64_t server_assignment_count = 0, xact_count = 0, query_count = 0;
-  std::uint64_t received = 0, sent = 0;
-  std::uint64_t client_parse_count = 0, server_parse_count = 0, bind_count = 0;
-  // Per transaction, query and server assignment.
-  std::int64_t xact_time = 0, query_time = 0, wait_time = 0;
-};
-
 struct StatsRow {
   std::string database;
   PoolTotals totals;
@@ -152,34 +143,6 @@ constexpr auto one_half(const std::array<TotalColumn, half>& columns) {
 }
 constexpr auto totals_half = one_half(total_columns);
 constexpr auto averages_half = one_half(average_columns);
-
-std::uint64_t minus(std::uint64_t now, std::uint64_t before) { return now > before ? now - before : 0; }
-
-std::int64_t each(Duration now, Duration before, std::uint64_t count) {
-  const std::int64_t us = micros(std::max(now - before, Duration::zero()));
-  return count > 0 ? us / static_cast<std::int64_t>(count) : 0;
-}
-
-Averages averages_of(const PoolTotals& now, const PoolTotals& before, Duration span) {
-  const double seconds = std::chrono::duration<double>(span).count();
-  const auto rate = [&](std::uint64_t a, std::uint64_t b) {
-    return seconds > 0 ? static_cast<std::uint64_t>(static_cast<double>(minus(a, b)) / seconds) : 0;
-  };
-  Averages averages;
-  averages.server_assignment_count = rate(now.server_assignment_count, before.server_assignment_count);
-  averages.xact_count = rate(now.xact_count, before.xact_count);
-  averages.query_count = rate(now.query_count, before.query_count);
-  averages.received = rate(now.received, before.received);
-  averages.sent = rate(now.sent, before.sent);
-  averages.client_parse_count = rate(now.client_parse_count, before.client_parse_count);
-  averages.server_parse_count = rate(now.server_parse_count, before.server_parse_count);
-  averages.bind_count = rate(now.bind_count, before.bind_count);
-  averages.xact_time = each(now.xact_time, before.xact_time, minus(now.xact_count, before.xact_count));
-  averages.query_time = each(now.query_time, before.query_time, minus(now.query_count, before.query_count));
-  averages.wait_time = each(now.wait_time, before.wait_time,
-                            minus(now.server_assignment_count, before.server_assignment_count));
-  return averages;
-}
 
 std::vector<StatsRow> stats_rows(const World& world) {
   DatabaseTotals now = database_totals(world.workers);

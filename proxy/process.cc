@@ -131,6 +131,7 @@ tl::expected<void, std::string> bind_all(Place& place, const Options& options, c
   place.metrics = std::move(*metrics);
   if (activated) {
     place.clients = adopt_listen_sockets(settings.workers, inherited);
+    place.succession.lasting = true;
     log.write(LogLevel::info, "the sockets are those of the service manager; [listen] does not count");
     return {};
   }

@@ -137,8 +137,8 @@ void Control::end_turn() {
 
 void Control::begin_drain(Drain how) {
   // Sockets that are another's stay so.
-  how.handed_over = how.handed_over || (draining_ && draining_->handed_over);
-  const std::string why = how.handed_over ? "another process serves now" : "no new clients";
+  how.handed_over = how.handed_over || takeover_.sockets_last() || (draining_ && draining_->handed_over);
+  const std::string why = how.handed_over ? "new clients are another process's" : "no new clients";
   const std::string until = how.mode == DrainMode::clients ? "clients may stay" : "transactions may finish";
   log_.write(LogLevel::info, "draining: " + why + ", " + until + "; SIGINT stops at once");
   manager_.tell("STOPPING=1\nSTATUS=draining");

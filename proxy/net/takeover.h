@@ -49,6 +49,8 @@ struct Succession {
   std::vector<Descriptor> sockets;
   Predecessor predecessor;
   std::function<void()> let_go;  // the sockets have another owner now
+  // The service manager has the sockets as well: who connects during a drain waits for the next process.
+  bool lasting = false;
 };
 
 class TakeoverOwner {
@@ -78,6 +80,7 @@ class Takeover {
   // False: there is no predecessor.
   bool ask_predecessor(const CancelByKey& cancel);
   void foreign_cancel_handled(std::uint64_t foreign);
+  bool sockets_last() const { return succession_.lasting; }
 
  private:
   using Watch = HandlePtr<uv_poll_t>;

@@ -1,9 +1,11 @@
 #include "proxy/net/worker.h"
 
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <limits>
 #include <stop_token>
 
 #include "protocol/digest.h"
@@ -19,6 +21,9 @@ constexpr std::size_t turn_limit = 1024 * 1024;
 constexpr std::size_t last_words_limit = 256 * 1024;
 // Closed connections that may wait for their peers' end at the same time.
 constexpr std::size_t lingering_limit = 1000;
+// File descriptors that are left to servers, the console, and clients that are to be told why they are
+// refused.
+constexpr long spare_descriptors = 32;
 constexpr Duration finish_limit = std::chrono::seconds(2);
 
 }  // namespace
@@ -58,6 +63,9 @@ void Worker::join() {
 
 void Worker::run(const std::stop_token& stop_asked) {
   stop_asked_ = stop_asked;
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  descriptors_ = static_cast<long>(std::min<rlim_t>(limit.rlim_cur, std::numeric_limits<int>::max()));
   resolver_.emplace(loop_.get(), log_);
   turn_.emplace(loop_.get(), static_cast<TurnTaker&>(*this));
   linger_timer_ = make_handle<uv_timer_t>(this, [&](uv_timer_t* h) { return uv_timer_init(loop_.get(), h); });
@@ -135,7 +143,9 @@ void Worker::on_client(uv_stream_t* listener) {
     return;
   }
   turn_->open();
-  enter(core_->on_accept(ends_of(stream->fd(), settings_->listen.port)), stream);
+  // The system gives the lowest number that is free. Once there are none at all, libuv accepts and closes.
+  const long full = stream->fd() >= descriptors_ - spare_descriptors ? descriptors_ : 0;
+  enter(core_->on_accept(ends_of(stream->fd(), settings_->listen.port), full), stream);
 }
 
 void Worker::on_mail() {

@@ -134,6 +134,7 @@ class Worker final : private Host, private DialOwner, private TurnTaker {
   HandlePtr<uv_timer_t> linger_timer_;
   std::vector<WorkerMail> mail_;  // being delivered
   std::stop_token stop_asked_;
+  long descriptors_ = 0;  // that the process may have
   bool stopping_ = false;
   bool finished_ = true;
   std::jthread thread_;

@@ -152,6 +152,12 @@ bool ClientLogin::take_startup() {
            "Connect with sslmode=require or stronger.");
     return false;
   }
+  if (descriptors_ != 0 && !console_) {
+    refuse(Refusal::descriptors_full, "pgweir can open no more connections",
+           "Hardly any of the " + std::to_string(descriptors_) + " files that it may open are left.",
+           "Raise the limit (LimitNOFILE= of the unit, ulimit -n), or lower max_client_conn.");
+    return false;
+  }
   if (!console_ && !place()) return false;
   buffer_.erase(0, 4 + *size);
   if (startup_.minor > 0 || !startup_.protocol_options.empty()) {

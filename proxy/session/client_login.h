@@ -21,7 +21,9 @@ class WorkerEngine;
 
 class ClientLogin {
  public:
-  ClientLogin(WorkerEngine& engine, ClientSession& client) : engine_(engine), client_(client) {}
+  // As WorkerCore::on_accept.
+  ClientLogin(WorkerEngine& engine, ClientSession& client, long descriptors)
+      : engine_(engine), client_(client), descriptors_(descriptors) {}
 
   void on_bytes(Bytes bytes);
   void on_tls(const std::string& error);
@@ -85,6 +87,7 @@ class ClientLogin {
 
   WorkerEngine& engine_;
   ClientSession& client_;
+  const long descriptors_;
   State state_ = State::startup;
   bool ssl_asked_ = false, gss_asked_ = false;
   bool direct_ = false;  // TLS began without SSLRequest

@@ -57,14 +57,14 @@ std::optional<std::uint32_t> console_limit(char type) {
 
 }  // namespace
 
-ClientSession::ClientSession(WorkerEngine& engine, PeerAddress peer)
+ClientSession::ClientSession(WorkerEngine& engine, PeerAddress peer, long descriptors)
     : Connection(Role::client),
       engine_(engine),
       framer_(&nothing_gathered, frontend_body_limit),
       peer_(std::move(peer)),
       settings_(engine.no_parameters()),
       startup_settings_(engine.no_parameters()),
-      login_(std::make_unique<ClientLogin>(engine, *this)) {
+      login_(std::make_unique<ClientLogin>(engine, *this, descriptors)) {
   connected_ = engine.now();
 }
 

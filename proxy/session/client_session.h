@@ -29,7 +29,8 @@ class ClientLogin;
 
 class ClientSession final : public Connection {
  public:
-  ClientSession(WorkerEngine& engine, PeerAddress peer);
+  // As WorkerCore::on_accept.
+  ClientSession(WorkerEngine& engine, PeerAddress peer, long descriptors);
   ~ClientSession() override;
 
   void on_bytes(Bytes bytes) override;

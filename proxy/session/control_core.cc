@@ -112,6 +112,13 @@ class ControlEngine {
 
  private:
   enum class Asker : std::uint8_t { console, averages, history, alerts, metrics, autopilot, watchdog };
+  void log_stats() {
+    if (!settings_->log.stats) return;
+    LogLine line;
+    line.text = averages_.line(started_);
+    host_.log(std::move(line));
+  }
+
   struct Question {
     Asker asker = Asker::console;
     std::optional<ConsoleAsked> asked;  // by the console
@@ -254,6 +261,7 @@ class ControlEngine {
         break;
       case Asker::averages:
         averages_.sample(now_, question.snapshots);
+        log_stats();
         return alerts_.watch().add_minutes(question.snapshots, now_);
       case Asker::history:
         return history_.keep_profiles(std::move(question.snapshots), *settings_, budgets_.limits(), now_);

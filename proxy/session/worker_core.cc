@@ -14,7 +14,9 @@ WorkerCore::~WorkerCore() = default;
 TurnArena& WorkerCore::arena() { return engine_->arena(); }
 ChunkPool& WorkerCore::chunks() { return engine_->chunks(); }
 void WorkerCore::begin_turn(Instant now) { engine_->begin_turn(now); }
-ConnId WorkerCore::on_accept(PeerAddress peer) { return engine_->on_accept(std::move(peer)); }
+ConnId WorkerCore::on_accept(PeerAddress peer, long descriptors) {
+  return engine_->on_accept(std::move(peer), descriptors);
+}
 
 void WorkerCore::on_bytes(ConnId conn, Bytes bytes) {
   if (Connection* const connection = engine_->find(conn)) connection->on_bytes(bytes);

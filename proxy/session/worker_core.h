@@ -30,7 +30,8 @@ class WorkerCore {
 
   void begin_turn(Instant now);
   // A new client; the id under which the host reports it from now on.
-  ConnId on_accept(PeerAddress peer);
+  // `descriptors`: not 0 when the process has hardly any left; then how many it may have.
+  ConnId on_accept(PeerAddress peer, long descriptors = 0);
   // `bytes` are in the arena.
   void on_bytes(ConnId conn, Bytes bytes);
   // All bytes of the outbox that a `write` left over have been written.

@@ -267,8 +267,8 @@ void WorkerEngine::bury(std::unique_ptr<ClientLogin> login) { finished_logins_.p
 
 // ---- clients ----
 
-ConnId WorkerEngine::on_accept(PeerAddress peer) {
-  auto client = std::make_unique<ClientSession>(*this, std::move(peer));
+ConnId WorkerEngine::on_accept(PeerAddress peer, long descriptors) {
+  auto client = std::make_unique<ClientSession>(*this, std::move(peer), descriptors);
   Connection& connection = *client;
   const ConnId id = add(std::move(client));
   set_timer(connection, deadline_after(now_, settings_->pool.client_login_timeout));

@@ -129,7 +129,7 @@ class WorkerEngine {
 
   // ---- inputs, from WorkerCore ----
   void begin_turn(Instant now);
-  ConnId on_accept(PeerAddress peer);
+  ConnId on_accept(PeerAddress peer, long descriptors = 0);
   void on_key(std::uint64_t ticket, const Digest& salted_password);
   void on_mail(WorkerMail mail);
   void flush();

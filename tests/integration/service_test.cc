@@ -10,7 +10,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
+#include <filesystem>
+#include <memory>
 #include <sstream>
 
 #include "tests/integration/servers.h"
@@ -94,24 +97,43 @@ TEST_CASE("service: it serves on the sockets of socket activation, with several 
   REQUIRE(getsockname(listening, reinterpret_cast<sockaddr*>(&address), &size) == 0);
   const int port = ntohs(address.sin_port);
 
-  for (const int workers : {1, 3}) {
+  const std::vector<std::pair<std::string, std::string>> who = {{"user", "postgres"},
+                                                                {"database", "postgres"}};
+  // Who connects before it runs is served when it does, and who connects while it drains by the next one.
+  auto early = std::make_unique<WireClient>(port);
+  early->send_startup(196608, who);
+  for (const int workers : {1, 3, 2}) {
     CAPTURE(workers);
     const TempDir dir;
     PgweirSetup setup(shared_postgres());
     setup.workers = workers;
     const int unused = free_port();
     write_file(dir / "pgweir.toml", setup.text(unused));
-    // Who connects before it runs is served when it does.
-    WireClient early(port);
-    early.send_startup(196608, {{"user", "postgres"}, {"database", "postgres"}});
     const std::string exec =
         "exec 3<&" + std::to_string(listening) + "; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"";
     ChildProcess pgweir =
         start({"/bin/sh", "-c", exec, pgweir_binary(), "--config", dir / "pgweir.toml"}, dir / "log");
-    CHECK(early.read().type == 'R');
+    CHECK(early->read().type == 'R');
     for (int i = 0; i < 20; ++i) CHECK(serves(port));
     CHECK_THROWS(WireClient(unused));
+
+    PgConnection client =
+        PgConnection::open("host=127.0.0.1 port=" + std::to_string(port) + " user=postgres dbname=postgres");
+    client.must("begin; select 1");
     pgweir.signal(SIGTERM);
+    REQUIRE(eventually([&] { return read_file(dir / "log").find("draining") != std::string::npos; }));
+    // Each worker lets the socket go in its own time.
+    REQUIRE(eventually([&] {
+      const auto fds = std::filesystem::directory_iterator("/proc/" + std::to_string(pgweir.pid()) + "/fd");
+      return std::none_of(begin(fds), end(fds), [&](const auto& it) {
+        std::error_code gone;
+        return std::filesystem::read_symlink(it.path(), gone) ==
+               std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(listening));
+      });
+    }));
+    early = std::make_unique<WireClient>(port);
+    early->send_startup(196608, who);
+    client.must("commit");
     CHECK(pgweir.wait() == 0);
   }
   close(listening);
@@ -131,6 +153,35 @@ TEST_CASE("service: SIGUSR1 pauses, SIGUSR2 resumes, SIGQUIT stops at once") {
   client.must("begin; select 1");
   pgweir.process().signal(SIGQUIT);
   CHECK(pgweir.process().wait() == 0);
+}
+
+TEST_CASE("service: with hardly any file descriptors left clients are told so, and the console answers") {
+  const TempDir dir;
+  const int port = free_port();
+  write_file(dir / "pgweir.toml", config("", port));
+  ChildProcess pgweir = start({"/bin/sh", "-c", "ulimit -n 120; exec \"$0\" \"$@\"", pgweir_binary(),
+                               "--config", dir / "pgweir.toml"},
+                              dir / "log");
+  REQUIRE(eventually([&] {
+    return PgConnection("host=127.0.0.1 user=postgres dbname=postgres port=" + std::to_string(port))
+        .try_connect();
+  }));
+  std::vector<std::unique_ptr<WireClient>> clients;
+  std::optional<LoginError> refused;
+  while (!refused && clients.size() < 200) {
+    refused = try_login(port, "postgres", "postgres");
+    clients.push_back(std::make_unique<WireClient>(port));
+  }
+  REQUIRE(refused);
+  CHECK(refused->sqlstate == "53300");
+  CHECK(refused->message.find("no more connections") != std::string::npos);
+  PgConnection console =
+      PgConnection::open("host=127.0.0.1 user=dba password=dba dbname=pgweir port=" + std::to_string(port));
+  CHECK(console.must("SHOW CLIENTS").rows() > 0);
+  clients.clear();
+  CHECK(eventually([&] { return !try_login(port, "postgres", "postgres"); }));
+  pgweir.signal(SIGTERM);
+  CHECK(pgweir.wait() == 0);
 }
 
 TEST_CASE("service: the pid file names the process, and goes with it") {

@@ -143,10 +143,10 @@ TEST_CASE("takeover: a cancel finds the process that runs its query, through two
   }));
   PgConnection idle = PgConnection::open(pgweir.conninfo());
   Successor second(pgweir, dir, "second");
-  REQUIRE(eventually([&] { return pgweir.log_contains("another process serves now"); }));
+  REQUIRE(eventually([&] { return pgweir.log_contains("new clients are another process's"); }));
   PgConnection holder = pgweir.connect();  // keeps the second there
   Successor third(pgweir, dir, "third");
-  REQUIRE(eventually([&] { return second.says("another process serves now"); }));
+  REQUIRE(eventually([&] { return second.says("new clients are another process's"); }));
   client.cancel();
   CHECK(client.finish().sqlstate() == "57014");
   // A key that nobody knows ends as well.
@@ -202,7 +202,7 @@ TEST_CASE("takeover: when the successor fails the running process goes on, with 
   pgweir.rewrite(good);
   PgConnection holder = pgweir.connect();
   Successor next(pgweir, dir, "next");
-  const bool served = eventually([&] { return pgweir.log_contains("another process serves now"); });
+  const bool served = eventually([&] { return pgweir.log_contains("new clients are another process's"); });
   INFO(next.log());
   REQUIRE(served);
   CHECK_FALSE(next.says("another process uses it"));

@@ -26,10 +26,10 @@ std::vector<WorkerSnapshot> workers_with(std::uint64_t queries, Duration query_t
   return workers;
 }
 
-struct Averages {
+struct Shown {
   std::string rate, time;
 };
-Averages averages(Instant now, std::vector<WorkerSnapshot> workers, const StatsHistory& history) {
+Shown averages(Instant now, std::vector<WorkerSnapshot> workers, const StatsHistory& history) {
   const Settings settings = settings_by_default();
   World world = world_of(settings, std::move(workers));
   world.now = now;
@@ -52,7 +52,7 @@ TEST_CASE("stats: averages run from the last but one sample, and from the start 
   StatsHistory history;
   CHECK(history.base() == nullptr);
   // 4 * 150 queries in 30 s; 2 ms each.
-  Averages now = averages(Instant(30s), workers_with(150, 300ms), history);
+  Shown now = averages(Instant(30s), workers_with(150, 300ms), history);
   CHECK(now.rate == "20");
   CHECK(now.time == "2000");
 
@@ -74,7 +74,7 @@ TEST_CASE("stats: nothing happened, or counters that went back, average to zero"
   StatsHistory history;
   history.sample(Instant(60s), workers_with(500, 900ms));
   history.sample(Instant(120s), workers_with(500, 900ms));
-  Averages now = averages(Instant(130s), workers_with(500, 900ms), history);
+  Shown now = averages(Instant(130s), workers_with(500, 900ms), history);
   CHECK(now.rate == "0");
   CHECK(now.time == "0");
   now = averages(Instant(130s), workers_with(1, 1ms), history);
@@ -82,4 +82,14 @@ TEST_CASE("stats: nothing happened, or counters that went back, average to zero"
   CHECK(now.time == "0");
   now = averages(Instant(60s), workers_with(600, 900ms), history);  // no time since
   CHECK(now.rate == "0");
+}
+
+TEST_CASE("stats: the line for the log is over the last period and all databases") {
+  StatsHistory history;
+  history.sample(Instant(60s), workers_with(300, 600ms));
+  CHECK(history.line(Instant(0s)) ==
+        "stats: 0 xacts/s, 20 queries/s, in 0 B/s, out 0 B/s, xact 0 us, query 2000 us, wait 0 us");
+  history.sample(Instant(120s), workers_with(900, 4200ms));
+  CHECK(history.line(Instant(0s)) ==
+        "stats: 0 xacts/s, 40 queries/s, in 0 B/s, out 0 B/s, xact 0 us, query 6000 us, wait 0 us");
 }
