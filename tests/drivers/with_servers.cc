@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/support/free_port.h"
 #include "tests/support/pgweir_process.h"
 
 namespace pgweir {
@@ -53,12 +54,12 @@ bool parse(const std::vector<std::string>& words, Options& options) {
   return !options.command.empty() && !options.command[0].starts_with("--");
 }
 
-PgweirSetup setup_for(const Postgres& postgres, const Options& options) {
+PgweirSetup setup_for(const Postgres& postgres, const Options& options, int metrics_port) {
   PgweirSetup setup(postgres);
   if (options.workers > 0) setup.workers = options.workers;
   setup.auth_type = "scram-sha-256";
   setup.pool = "default_pool_size = " + std::to_string(options.pool_size) + "\n";
-  setup.more = "[users.app]\npassword = \"secret\"\n";
+  setup.more = "[users.app]\npassword = \"secret\"\n[metrics]\nport = " + std::to_string(metrics_port) + "\n";
   return setup;
 }
 
@@ -79,7 +80,9 @@ int run(const Options& options) {
   postgres.run("create role app login password 'secret'");
   postgres.run("create database app owner app");
   std::unique_ptr<PgweirProcess> pgweir;
-  if (options.through_pgweir) pgweir = std::make_unique<PgweirProcess>(setup_for(postgres, options));
+  const int metrics_port = free_port();
+  if (options.through_pgweir)
+    pgweir = std::make_unique<PgweirProcess>(setup_for(postgres, options, metrics_port));
 
   ChildProcess command(options.command,
                        {.user = {},
@@ -89,6 +92,7 @@ int run(const Options& options) {
                                         "PGPORT=" + std::to_string(pgweir ? pgweir->port() : postgres.port()),
                                         "PGUSER=app", "PGPASSWORD=secret", "PGDATABASE=app",
                                         std::string("PGWEIR_TARGET=") + (pgweir ? "pgweir" : "postgres"),
+                                        "PGWEIR_METRICS_PORT=" + std::to_string(metrics_port),
                                         "PGWEIR_POOL_SIZE=" + std::to_string(options.pool_size)},
                         .stop_signal = SIGKILL});
   const auto status = command.wait(std::chrono::seconds(options.seconds));
