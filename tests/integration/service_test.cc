@@ -109,10 +109,12 @@ TEST_CASE("service: it serves on the sockets of socket activation, with several 
     setup.workers = workers;
     const int unused = free_port();
     write_file(dir / "pgweir.toml", setup.text(unused));
-    const std::string exec =
-        "exec 3<&" + std::to_string(listening) + "; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"";
+    // As systemd does it: the socket is number 3, and no other.
+    const std::string number = std::to_string(listening);
+    const std::string exec = "exec 3<&" + number + "; [ " + number + " = 3 ] || exec " + number +
+                             "<&-; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"";
     ChildProcess pgweir =
-        start({"/bin/sh", "-c", exec, pgweir_binary(), "--config", dir / "pgweir.toml"}, dir / "log");
+        start({"/bin/bash", "-c", exec, pgweir_binary(), "--config", dir / "pgweir.toml"}, dir / "log");
     CHECK(early->read().type == 'R');
     for (int i = 0; i < 20; ++i) CHECK(serves(port));
     CHECK_THROWS(WireClient(unused));
