@@ -19,13 +19,24 @@ using Failure = tl::unexpected<std::string>;
 
 std::string reason() { return std::generic_category().message(errno); }
 
-}  // namespace
-
-tl::expected<void, std::string> become_user(const std::string& name, const std::vector<std::string>& files) {
+tl::expected<const passwd*, std::string> look_up(const std::string& name) {
   errno = 0;
   const passwd* const user = ::getpwnam(name.c_str());  // no other thread runs
   if (user == nullptr)
     return Failure("user: there is no user \"" + name + "\"" + (errno == 0 ? "" : ": " + reason()));
+  return user;
+}
+
+}  // namespace
+
+tl::expected<uid_t, std::string> find_user(const std::string& name) {
+  return look_up(name).map([](const passwd* user) { return user->pw_uid; });
+}
+
+tl::expected<void, std::string> become_user(const std::string& name, const std::vector<std::string>& files) {
+  const auto found = look_up(name);
+  if (!found) return Failure(found.error());
+  const passwd* const user = *found;
   if (::geteuid() == user->pw_uid) return {};
   if (::geteuid() != 0) {
     return Failure("user: only root can become \"" + name +

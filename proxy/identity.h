@@ -9,6 +9,9 @@
 
 namespace pgweir {
 
+// The user's number; the error is in words.
+tl::expected<uid_t, std::string> find_user(const std::string& name);
+
 // From root to this user, its groups, and no way back; nothing when it is that user already. The files, which
 // may be missing, become the user's as well. The error is in words.
 tl::expected<void, std::string> become_user(const std::string& name, const std::vector<std::string>& files);

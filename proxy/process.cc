@@ -116,7 +116,10 @@ tl::expected<void, std::string> bind_all(Place& place, const Options& options, c
   InheritedSockets inherited = place.manager.take_sockets();
   const bool activated = !inherited.empty();
   if (options.takeover) {
-    auto predecessor = Predecessor::find(settings.listen);
+    tl::expected<uid_t, std::string> user = ::geteuid();
+    if (!settings.run_as.empty()) user = find_user(settings.run_as);
+    if (!user) return Failure(user.error());
+    auto predecessor = Predecessor::find(settings.listen, *user);
     if (!predecessor) return Failure(predecessor.error());
     if (predecessor->found()) {
       if (auto taken = predecessor->take_sockets(inherited); !taken) return taken;
@@ -234,7 +237,7 @@ int serve(const Options& options, const LoadedSettings& loaded) {
     place.succession.asked.file = SocketFile::of(files.back());
   }
   place.succession.let_go = [&metrics, &client_file] {
-    metrics.reset();
+    if (metrics) metrics->stop();
     client_file.forget();
   };
   Mailboxes mailboxes;

@@ -71,9 +71,11 @@ MetricsServer::MetricsServer(ListenSockets sockets, Mailbox<ControlMail>& contro
       read_buffer_(most_request_bytes, '\0'),
       thread_([this](const std::stop_token& stop_asked) { run(stop_asked); }) {}
 
-MetricsServer::~MetricsServer() {
+MetricsServer::~MetricsServer() { stop(); }
+
+void MetricsServer::stop() {
   thread_.request_stop();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void MetricsServer::run(const std::stop_token& stop_asked) {

@@ -44,6 +44,8 @@ class MetricsServer {
   // of the control thread, which answers it.
   MetricsServer(ListenSockets sockets, Mailbox<ControlMail>& control);
   ~MetricsServer();
+  // Serves nobody any more; answers that are on their way are dropped.
+  void stop();
   MetricsServer(const MetricsServer&) = delete;
   MetricsServer& operator=(const MetricsServer&) = delete;
 

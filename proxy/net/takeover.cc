@@ -34,7 +34,7 @@ std::string Predecessor::path_of(const ListenSettings& settings) {
   return unix_socket_path(settings.unix_socket_dir, settings.port) + ".takeover";
 }
 
-tl::expected<Predecessor, std::string> Predecessor::find(const ListenSettings& settings) {
+tl::expected<Predecessor, std::string> Predecessor::find(const ListenSettings& settings, uid_t user) {
   const std::string path = path_of(settings);
   if (path.empty()) {
     return Failure(
@@ -51,7 +51,8 @@ tl::expected<Predecessor, std::string> Predecessor::find(const ListenSettings& s
     return Failure("cannot take over: " + path + ": " + std::generic_category().message(errno));
   }
   result.channel_ = TakeoverChannel(std::move(socket));
-  if (!result.channel_.trusted()) return Failure("cannot take over: " + path + " belongs to another user");
+  if (!result.channel_.peer_is({::geteuid(), user, 0}))
+    return Failure("cannot take over: " + path + " belongs to another user");
   return result;
 }
 
@@ -116,7 +117,7 @@ void Takeover::on_asked() {
       ::accept4(succession_.asked.socket.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!socket.valid()) return;
   TakeoverChannel channel(std::move(socket));
-  if (!channel.trusted()) {
+  if (!channel.peer_is({::geteuid(), 0})) {
     channel.send(TakeoverWord::refused, "it belongs to another user");
   } else if (successor_.open()) {
     channel.send(TakeoverWord::refused, "another process is taking over already");

@@ -29,8 +29,8 @@ class Predecessor {
  public:
   // Where a process with these settings is asked; empty: nowhere, since it has no Unix socket.
   static std::string path_of(const ListenSettings& settings);
-  // Nobody is there: not `found()`.
-  static tl::expected<Predecessor, std::string> find(const ListenSettings& settings);
+  // Nobody is there: not `found()`. `user`: whom the process is about to become.
+  static tl::expected<Predecessor, std::string> find(const ListenSettings& settings, uid_t user);
 
   bool found() const { return channel_.open(); }
   tl::expected<void, std::string> take_sockets(InheritedSockets& sockets);

@@ -4,17 +4,18 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 
 namespace pgweir {
 
-bool TakeoverChannel::trusted() const {
+bool TakeoverChannel::peer_is(std::initializer_list<uid_t> users) const {
   ucred peer{};
   socklen_t size = sizeof peer;
   if (::getsockopt(socket_.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
-  return peer.uid == ::geteuid() || peer.uid == 0 || ::geteuid() == 0;
+  return std::find(users.begin(), users.end(), peer.uid) != users.end();
 }
 
 bool TakeoverChannel::send(TakeoverWord word, Bytes body, std::span<const Descriptor> descriptors) {

@@ -2,10 +2,13 @@
 // One end of the conversation between a running pgweir and the one that takes over from it: a Unix socket
 // that keeps the bounds of messages (SOCK_SEQPACKET), and carries descriptors.
 //
-// Both must belong to the same user, or one of them to root: who may take over could as well stop the process
-// and read its memory.
+// Who may take over, or be taken over from, must be one who could as well stop the process and read its
+// memory: its own user, or root; for a successor that root starts also the user that it is about to become.
+
+#include <sys/types.h>
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
@@ -47,7 +50,7 @@ class TakeoverChannel {
 
   int fd() const { return socket_.get(); }
   bool open() const { return socket_.valid(); }
-  bool trusted() const;
+  bool peer_is(std::initializer_list<uid_t> users) const;
   // False when it cannot be sent now, or any more.
   bool send(TakeoverWord word, Bytes body = {}, std::span<const Descriptor> descriptors = {});
   enum class Got : std::uint8_t { message, nothing, end };

@@ -179,8 +179,8 @@ bool ClientLogin::take_startup() {
 
 // Whether the client stays on this worker; if not it has been mailed to one that hosts its pool.
 bool ClientLogin::place() {
-  // A worker that has no more clients may have finished already when another process has the sockets.
-  if (engine_.workers() == 1 || wants_replication(startup_) || engine_.handed_over()) return true;
+  // While draining a client stays where it is: the other worker may have said already that it has none.
+  if (engine_.workers() == 1 || wants_replication(startup_) || engine_.draining()) return true;
   const Settings& settings = engine_.settings();
   if (settings.find_database(startup_.database) == nullptr) return true;
   const auto hosts =

@@ -87,8 +87,9 @@ class ControlEngine {
   }
 
   void drain(Drain how) {
-    draining_ = true;
-    tell_all(how);
+    drain_ = how;
+    drained_once_ = false;
+    ask_drained();
   }
 
   void order(ConsoleAction action) { operator_.order(action); }
@@ -108,7 +109,7 @@ class ControlEngine {
     if (!std::exchange(checking_, true)) ask_workers(Asker::watchdog, {});
   }
 
-  bool drained() const { return draining_ && drained_workers_ == workers_; }
+  bool drained() const { return drained_once_ && drained_workers_ == workers_; }
 
  private:
   enum class Asker : std::uint8_t { console, averages, history, alerts, metrics, autopilot, watchdog };
@@ -270,7 +271,7 @@ class ControlEngine {
         return alerts_.look(question.snapshots, *settings_, now_);
       case Asker::metrics:
         return question.metrics({settings_, std::move(question.snapshots), now_, wall_offset_, started_,
-                                 alerts_.watch().book().list(), draining_, operator_.gates()});
+                                 alerts_.watch().book().list(), drain_.has_value(), operator_.gates()});
       case Asker::autopilot:
         return plan_in_background(std::move(question));
       case Asker::watchdog:
@@ -412,7 +413,18 @@ class ControlEngine {
   void receive(OrderDone& mail) { operator_.done(mail); }
   void receive(ConsoleGaveUp& mail) { operator_.gave_up(mail); }
 
-  void receive(Drained&) { ++drained_workers_; }
+  // A client may have been mailed to a worker that had said already that it has none. So all are asked twice:
+  // who has learned of the drain sends no client to others, and what was sent before has arrived.
+  void ask_drained() {
+    drained_workers_ = 0;
+    drain_->round = ++drain_rounds_;
+    tell_all(*drain_);
+  }
+  void receive(Drained& mail) {
+    if (mail.round != drain_rounds_ || ++drained_workers_ < workers_ || drained_once_) return;
+    drained_once_ = true;
+    ask_drained();
+  }
   void receive(CancelUnknown& mail) {
     if (!host_.ask_predecessor(mail.cancel)) cancel_handled(mail.cancel);
   }
@@ -442,8 +454,10 @@ class ControlEngine {
   Instant next_flight_;
   bool flying_ = false;    // a plan is being made
   bool checking_ = false;  // whether the workers are alive
-  bool draining_ = false;
-  int drained_workers_ = 0;
+  std::optional<Drain> drain_;
+  std::uint32_t drain_rounds_ = 0;
+  bool drained_once_ = false;  // every worker has said so
+  int drained_workers_ = 0;    // in this round
 };
 
 ControlCore::ControlCore(int workers, ControlHost& host, std::shared_ptr<const Settings> settings,

@@ -173,6 +173,7 @@ struct Drain {
   // Another process has the listening sockets: no client comes any more, and none may be refused that came
   // before.
   bool handed_over = false;
+  std::uint32_t round = 0;  // for the answer
 };
 
 using WorkerMail = std::variant<AdoptClient, AdoptServer, SlotsGranted, SlotRecalled, ClientSlotsGranted,
@@ -299,8 +300,10 @@ struct AutopilotPlanned {
   std::vector<AutopilotPlan> plans;
 };
 
+// All applications have left this worker.
 struct Drained {
   WorkerId worker;
+  std::uint32_t round = 0;  // of the Drain
 };
 
 // A cancel whose key is none of this process's: its predecessor, which still serves clients, may know it.

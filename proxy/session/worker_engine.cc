@@ -911,6 +911,8 @@ void WorkerEngine::on_mail(Drain& mail) {
   draining_ = true;
   drain_mode_ = mail.mode;
   handed_over_ = mail.handed_over;
+  drain_round_ = mail.round;
+  drained_ = false;
 }
 
 void WorkerEngine::close_clients_for_drain() {
@@ -930,7 +932,7 @@ void WorkerEngine::close_clients_for_drain() {
   if (!all_gone || std::exchange(drained_, true)) return;
   // What the last minute was like is not lost.
   for (auto& [route, pool] : pools_) cut_minute(*pool, true);
-  host_.post_control(Drained{id_});
+  host_.post_control(Drained{id_, drain_round_});
 }
 
 // ---- snapshots ----

@@ -248,6 +248,7 @@ class WorkerEngine {
 
   bool draining_ = false, handed_over_ = false, drained_ = false;
   DrainMode drain_mode_ = DrainMode::transactions;
+  std::uint32_t drain_round_ = 0;
   std::array<std::uint64_t, refusals.size()> refused_{};
   std::array<std::uint64_t, close_reasons.size()> closed_{};
 };

@@ -2,8 +2,13 @@
 
 #include <doctest/doctest.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <cstring>
+#include <filesystem>
 #include <mutex>
 #include <thread>
 
@@ -239,4 +244,29 @@ TEST_CASE("takeover: without a running process it is a start, without a director
   Successor nowhere(config, dir, "nowhere");
   CHECK(nowhere.process.wait() == 1);
   CHECK(nowhere.says("listen.unix_socket_dir"));
+}
+
+TEST_CASE("takeover: never from a process of another user, who could keep the sockets") {
+  if (geteuid() != 0) return;  // nobody else can be played
+  const TempDir dir;
+  std::filesystem::permissions(dir.path(), std::filesystem::perms::all);
+  const int port = free_port();
+  const std::string config = dir / "pgweir.toml";
+  write_file(config, with_unix_socket(dir).text(port));
+  std::filesystem::permissions(config, std::filesystem::perms::owner_read);
+  const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = dir / (".s.PGSQL." + std::to_string(port) + ".takeover");
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  constexpr uid_t nobody = 65534;
+  REQUIRE(seteuid(nobody) == 0);
+  const bool listens =
+      bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 && listen(fd, 1) == 0;
+  REQUIRE(seteuid(0) == 0);
+  REQUIRE(listens);
+  Successor successor(config, dir, "log");
+  CHECK(successor.process.wait() == 1);
+  CHECK(successor.says("belongs to another user"));
+  close(fd);
 }
