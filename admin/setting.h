@@ -47,6 +47,8 @@ inline constexpr std::array<Bytes, 4> words_of<StatePolicy>{"track", "pin", "ref
 template <>
 inline constexpr std::array<Bytes, 2> words_of<LoadBalanceHosts>{"disable", "round-robin"};
 template <>
+inline constexpr std::array<Bytes, 1> words_of<ConsoleCompat>{"1.25"};
+template <>
 inline constexpr std::array<Bytes, 6> words_of<SessionAttrs>{"any",     "read-write", "read-only",
                                                              "primary", "standby",    "prefer-standby"};
 template <>

@@ -30,6 +30,8 @@ enum class SessionAttrs : std::uint8_t { any, read_write, read_only, primary, st
 // Whether connections are encrypted; libpq's words and meanings.
 enum class TlsMode : std::uint8_t { disable, allow, prefer, require, verify_ca, verify_full };
 enum class AuthType : std::uint8_t { trust, md5, scram_sha_256, hba };
+// The PgBouncer whose columns the SHOW commands have.
+enum class ConsoleCompat : std::uint8_t { pgbouncer_1_25 };
 enum class LogFormat : std::uint8_t { text, json };
 enum class LogLevel : std::uint8_t { debug, info, warning, error };
 
@@ -173,6 +175,7 @@ struct LogSettings {
 
 struct ConsoleSettings {
   std::vector<std::string> admin_users, stats_users;
+  ConsoleCompat compat = ConsoleCompat::pgbouncer_1_25;
 };
 
 struct MetricsSettings {

@@ -594,6 +594,11 @@ std::vector<Setting> make_table() {
                        "Users who may do everything in the console."));
   rows.push_back(texts("console", "stats_users", {}, "nobody", field<&S::console, &C::stats_users>(),
                        "Users who may look at everything in the console that is no secret."));
+  rows.push_back(shown_as(
+      "console_compat",
+      word("console", "console_compat", ConsoleCompat::pgbouncer_1_25, field<&S::console, &C::compat>(),
+           "The PgBouncer whose columns the SHOW commands have that it has "
+           "too.")));
 
   rows.push_back(
       at(restart, shown_as("metrics_address",

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <new>
 #include <optional>
 #include <vector>
 
@@ -273,6 +274,12 @@ int serve(const Options& options, const LoadedSettings& loaded) {
 }  // namespace
 
 int run_process(const Options& options) {
+  // Rather gone, and started anew by whoever watches, than half alive.
+  std::set_new_handler([] {
+    constexpr Bytes words = "pgweir: the system gives no more memory: the process ends\n";
+    if (::write(STDERR_FILENO, words.data(), words.size()) < 0) std::abort();
+    std::_Exit(status_failed);
+  });
   // A write to a closed connection is an error of that connection.
   std::signal(SIGPIPE, SIG_IGN);
   const auto loaded = start_settings(options);

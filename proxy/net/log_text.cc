@@ -120,6 +120,8 @@ std::string text_line(const LogLine& line, WallTime time) {
   if (!line.database.empty() || !line.user.empty()) out += name(line.database) + "/" + name(line.user);
   if (!line.peer.empty()) out += "@" + name(line.peer);
   if (out.back() != ' ') out += ' ';
+  if (line.link != 0) out += fmt::format("{}#{} ", line.side == 'C' ? 'S' : 'C', line.link);
+  if (line.backend_pid != 0) out += fmt::format("pid {} ", line.backend_pid);
   return out + readable(line.text, text_limit);
 }
 
@@ -130,6 +132,8 @@ std::string json_line(const LogLine& line, WallTime time) {
   if (!line.database.empty()) add_json(out, "database", readable(line.database, name_limit));
   if (!line.user.empty()) add_json(out, "user", readable(line.user, name_limit));
   if (!line.peer.empty()) add_json(out, "peer", readable(line.peer, name_limit));
+  if (line.link != 0) out += fmt::format(",\"link\":{}", line.link);
+  if (line.backend_pid != 0) out += fmt::format(",\"backend_pid\":{}", line.backend_pid);
   add_json(out, "msg", readable(line.text, text_limit));
   return out + "}";
 }

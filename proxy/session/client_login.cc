@@ -79,7 +79,7 @@ void ClientLogin::on_tls(const std::string& error) {
   const bool led_here = error.empty() && direct_ && !client_.tls()->alpn;
   if (led_here || !error.empty()) {
     engine_.log(LogLevel::info, 'C', client_, {}, client_.peer(),
-                "TLS failed: " + (led_here ? std::string("no ALPN \"postgresql\"") : error));
+                "TLS failed: " + (led_here ? std::string("no ALPN \"postgresql\"") : error), {});
     return client_.leave("no encryption");
   }
   state_ = State::startup;

@@ -71,7 +71,9 @@ ClientSession::ClientSession(WorkerEngine& engine, PeerAddress peer, long descri
 ClientSession::~ClientSession() { held_.clear(engine_.chunks()); }
 
 void ClientSession::log(LogLevel level, std::string text) {
-  engine_.log(level, 'C', *this, route_, peer_, std::move(text));
+  WorkerEngine::LogLink link;
+  if (server_ != nullptr) link = {server_->serial(), server_->backend_pid()};
+  engine_.log(level, 'C', *this, route_, peer_, std::move(text), link);
 }
 
 // ---- from the client ----

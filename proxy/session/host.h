@@ -20,7 +20,9 @@ struct LogLine {
   char side = '-';               // 'C' client, 'S' server, '-' neither
   std::uint64_t connection = 0;  // the id that SHOW CLIENTS and SHOW SERVERS print
   std::string database, user, peer;
-  std::string text;  // may hold a peer's words: the sink escapes it
+  std::uint64_t link = 0;  // the id of the server that serves this client, or of the client of this server
+  std::int32_t backend_pid = 0;  // of that server; 0: none
+  std::string text;              // may hold a peer's words: the sink escapes it
 };
 
 // A salted password is wanted: slow by design, so it is made outside the loop.

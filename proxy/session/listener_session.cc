@@ -44,7 +44,7 @@ ListenerSession::ListenerSession(WorkerEngine& engine, PoolEntry& pool, DialRoun
 ListenerSession::~ListenerSession() = default;
 
 void ListenerSession::log(LogLevel level, std::string text) {
-  engine_.log(level, 'S', *this, pool_.route, peer_, std::move(text));
+  engine_.log(level, 'S', *this, pool_.route, peer_, std::move(text), {0, backend_pid_});
 }
 
 // ---- login ----
@@ -74,7 +74,7 @@ void ListenerSession::login_done(SharedParameters, std::int32_t backend_pid, std
   login_.reset();
   engine_.set_timer(*this, never);
   if (engine_.settings().log.connections)
-    log(LogLevel::info, "listens for the pool, backend pid " + std::to_string(backend_pid_));
+    log(LogLevel::info, "listens for the pool");
   pool_.listens->logged_in();
 }
 

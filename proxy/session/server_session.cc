@@ -88,7 +88,8 @@ ServerSession::~ServerSession() = default;
 void ServerSession::gather_rows(bool gather) { framer_.gather(gather ? &gathered_with_rows : &gathered); }
 
 void ServerSession::log(LogLevel level, std::string text) {
-  engine_.log(level, 'S', *this, pool_.route, peer_, std::move(text));
+  engine_.log(level, 'S', *this, pool_.route, peer_, std::move(text),
+              {client_ == nullptr ? 0 : client_->serial(), backend_pid_});
 }
 
 // ---- from the server ----

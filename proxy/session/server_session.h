@@ -53,6 +53,7 @@ class ServerSession final : public ServerConnection {
   Endpoint cancel_endpoint() const;
   ServerState state() const { return state_; }
   ClientSession* client() const { return client_; }
+  std::int32_t backend_pid() const { return backend_pid_; }
   // Its client has got the beginning of a message, and not yet the end: nothing else may be said to it now.
   bool delivering() const { return delivering_ && in_message_; }
   bool in_transaction() const { return transaction_ != 'I'; }

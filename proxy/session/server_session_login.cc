@@ -50,9 +50,7 @@ void ServerSession::login_done(SharedParameters parameters, std::int32_t backend
   pool_.shard.dialed();
   pool_.failure.reset();
   pool_.welcome = parameters_;
-  if (engine_.settings().log.connections) {
-    log(LogLevel::info, "logged in, backend pid " + std::to_string(backend_pid_));
-  }
+  if (engine_.settings().log.connections) log(LogLevel::info, "logged in");
   engine_.give(*this);
 }
 

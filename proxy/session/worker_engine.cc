@@ -252,7 +252,7 @@ void WorkerEngine::on_tls(ConnId id, TlsResult result) {
 }
 
 void WorkerEngine::log(LogLevel level, char side, const Connection& connection, const Route& route,
-                       const PeerAddress& peer, std::string text) {
+                       const PeerAddress& peer, std::string text, LogLink link) {
   if (level < settings_->log.level) return;
   host_.log({.level = level,
              .side = side,
@@ -260,6 +260,8 @@ void WorkerEngine::log(LogLevel level, char side, const Connection& connection, 
              .database = route.database,
              .user = route.user,
              .peer = peer.port == 0 ? peer.address : peer.address + ":" + std::to_string(peer.port),
+             .link = link.connection,
+             .backend_pid = link.backend_pid,
              .text = std::move(text)});
 }
 

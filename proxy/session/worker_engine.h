@@ -80,8 +80,13 @@ class WorkerEngine {
   Connection* find(ConnId id) const;
   ClientSession* find_client(ConnId id) const;
   ConnId add(std::unique_ptr<Connection> connection);
+  // The other side of a link, and the pid of its server.
+  struct LogLink {
+    std::uint64_t connection = 0;
+    std::int32_t backend_pid = 0;
+  };
   void log(LogLevel level, char side, const Connection& connection, const Route& route,
-           const PeerAddress& peer, std::string text);
+           const PeerAddress& peer, std::string text, LogLink link);
   void count(CloseReason reason) { ++closed_[static_cast<std::size_t>(reason)]; }
   void count(Refusal refusal) { ++refused_[static_cast<std::size_t>(refusal)]; }
 

@@ -27,6 +27,17 @@ TEST_CASE("a text line says when, how grave, who and what") {
   CHECK(text_line(plain, noon) == "2026-11-23 12:00:00.123 UTC WARNING listening");
 }
 
+TEST_CASE("a line of a linked connection names the other side, and the backend") {
+  LogLine line = login();
+  line.link = 7;
+  line.backend_pid = 4321;
+  CHECK(text_line(line, noon) ==
+        "2026-11-23 12:00:00.123 UTC INFO C#42 shop/alice@10.0.0.7:51234 S#7 pid 4321 login");
+  CHECK(json_line(line, noon).find(R"("link":7,"backend_pid":4321,"msg":"login")") != std::string::npos);
+  line.side = 'S';
+  CHECK(text_line(line, noon).find("S#42 shop/alice@10.0.0.7:51234 C#7 pid 4321 login") != std::string::npos);
+}
+
 TEST_CASE("a JSON line has the fields that are known") {
   CHECK(json_line(login(), noon) ==
         R"({"ts":"2026-11-23T12:00:00.123Z","level":"info","side":"C","conn":42,"database":"shop",)"
