@@ -1,5 +1,6 @@
 #include "admin/console.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "admin/command_table.h"
@@ -126,6 +127,14 @@ ConsoleResult answer_action(const Command& command, const std::vector<Statement>
 }
 
 }  // namespace
+
+ConsolePrivilege console_rights(const ConsoleSettings& console, Bytes user) {
+  const auto listed = [&](const std::vector<std::string>& users) {
+    return std::find(users.begin(), users.end(), user) != users.end();
+  };
+  if (listed(console.admin_users)) return ConsolePrivilege::admin;
+  return listed(console.stats_users) ? ConsolePrivilege::stats : ConsolePrivilege::none;
+}
 
 ConsolePlan plan_console(Bytes query) {
   ConsolePlan plan;

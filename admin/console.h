@@ -16,6 +16,9 @@
 
 namespace pgweir {
 
+// What console.admin_users and console.stats_users grant this user.
+ConsolePrivilege console_rights(const ConsoleSettings& console, Bytes user);
+
 struct ConsolePlan {
   bool needs_snapshots = false;
   SnapshotParts parts{};

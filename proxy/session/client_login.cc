@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "admin/console.h"
 #include "admin/console_parameters.h"
 #include "admin/hba.h"
 #include "admin/setting.h"
@@ -527,13 +528,7 @@ WorkerEngine::CancelKey ClientLogin::tell_cancel_key(Writer& message) {
 
 void ClientLogin::finish_console() {
   const ConsoleSettings& console = engine_.settings().console;
-  const auto listed = [&](const std::vector<std::string>& users) {
-    return std::find(users.begin(), users.end(), startup_.user) != users.end();
-  };
-  const ConsolePrivilege rights = is_operator() || listed(console.admin_users) ? ConsolePrivilege::admin
-                                  : listed(console.stats_users)                ? ConsolePrivilege::stats
-                                                                               : ConsolePrivilege::none;
-  if (rights == ConsolePrivilege::none) {
+  if (!is_operator() && console_rights(console, startup_.user) == ConsolePrivilege::none) {
     return refuse(Refusal::console_denied, "user \"" + startup_.user + "\" may not use the console", {},
                   "Add the user to console.admin_users or console.stats_users.");
   }
@@ -547,7 +542,7 @@ void ClientLogin::finish_console() {
   write_ready_for_query(message, TransactionStatus::idle);
   send(message.view());
   const std::string rest = std::move(buffer_);
-  client_.logged_in_to_console(rights, key, engine_.arena().copy(rest));
+  client_.logged_in_to_console(is_operator(), key, engine_.arena().copy(rest));
 }
 
 void ClientLogin::cancel_handled() { client_.leave("cancel request handled"); }

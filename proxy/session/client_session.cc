@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "admin/console.h"
 #include "admin/duration.h"
 #include "pool/measuring.h"
 #include "protocol/backend.h"
@@ -435,8 +436,9 @@ void ClientSession::logged_in(WorkerEngine::CancelKey key, Bytes rest) {
   keep_time();
 }
 
-void ClientSession::logged_in_to_console(ConsolePrivilege rights, WorkerEngine::CancelKey key, Bytes rest) {
-  console_ = rights;
+void ClientSession::logged_in_to_console(bool is_operator, WorkerEngine::CancelKey key, Bytes rest) {
+  console_ = true;
+  operator_ = is_operator;
   key_ = key;
   framer_ = Framer(&console_gathered, console_limit);
   engine_.set_timer(*this, never);
@@ -746,7 +748,10 @@ void ClientSession::on_console_message(const Piece& piece) {
 
 void ClientSession::ask_console(std::string query) {
   console_busy_ = true;
-  engine_.host().post_control(ConsoleAsked{engine_.id(), id(), route_.user, console_, std::move(query)});
+  // Not those of its login: a RELOAD may have changed them.
+  const ConsolePrivilege rights =
+      operator_ ? ConsolePrivilege::admin : console_rights(engine_.settings().console, route_.user);
+  engine_.host().post_control(ConsoleAsked{engine_.id(), id(), route_.user, rights, std::move(query)});
 }
 
 void ClientSession::console_step(ConsoleProtocol::Step step) {

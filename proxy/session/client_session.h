@@ -62,7 +62,7 @@ class ClientSession final : public Connection {
   Bytes application_name() const;
   bool at_boundary() const { return framer_.at_boundary(); }
   ClientLogin* login() const { return login_.get(); }
-  bool is_console() const { return console_ != ConsolePrivilege::none; }
+  bool is_console() const { return console_; }
   bool serving() const { return login_ == nullptr && !is_console(); }
   bool linked() const { return server_ != nullptr; }
 
@@ -71,7 +71,7 @@ class ClientSession final : public Connection {
   void enter(PoolEntry& pool);
   // The login is over; `rest` is what the client has sent beyond it.
   void logged_in(WorkerEngine::CancelKey key, Bytes rest);
-  void logged_in_to_console(ConsolePrivilege rights, WorkerEngine::CancelKey key, Bytes rest);
+  void logged_in_to_console(bool is_operator, WorkerEngine::CancelKey key, Bytes rest);
   void holds_client_slot() { client_slot_ = true; }
   // Whether the control thread counts it, for the limits of its database and its user.
   enum class Counted : std::uint8_t { no, asked, yes };
@@ -216,7 +216,8 @@ class ClientSession final : public Connection {
   Counted counted_ = Counted::no;
   bool gone_ = false;       // nothing is done for it any more
   bool finishing_ = false;  // it has said Terminate; what it asked before is still being done
-  ConsolePrivilege console_ = ConsolePrivilege::none;
+  bool console_ = false;
+  bool operator_ = false;  // on the console with all rights, whatever the settings say
   bool console_busy_ = false;
   bool console_executes_ = false;  // what it is busy with is a portal's query
   std::unique_ptr<ConsoleProtocol> console_protocol_;

@@ -216,3 +216,36 @@ TEST_CASE(
     }
   }
 }
+
+TEST_CASE("privileges: a RELOAD changes the rights of those who are on the console already") {
+  const PgweirProcess pgweir(setup());
+  const std::string config = read_file(pgweir.config_file());
+  const auto with_users = [&](const std::string& admins, const std::string& readers) {
+    std::string text = config;
+    const std::string lists = "admin_users = [\"dba\"]\nstats_users = [\"monitor\"]\n";
+    const std::size_t at = text.find(lists);
+    REQUIRE(at != std::string::npos);
+    text.replace(at, lists.size(), "admin_users = [" + admins + "]\nstats_users = [" + readers + "]\n");
+    pgweir.rewrite(text);
+  };
+  PgConnection admin = pgweir.console(), reader = monitor(pgweir);
+  admin.must("SHOW FDS");
+  CHECK(reader.failure("SHOW FDS") == "42501");
+
+  with_users("\"monitor\"", "\"dba\"");
+  admin.must("RELOAD");
+  // On another worker it counts a moment later.
+  CHECK(eventually([&] { return reader.exec("SHOW FDS").ok(); }));
+  CHECK(eventually([&] { return admin.exec("SHOW FDS").sqlstate() == "42501"; }));
+  CHECK(admin.failure("PAUSE") == "42501");
+  CHECK(admin.must("SHOW VERSION").rows() == 1);
+
+  with_users("\"monitor\"", "");
+  reader.must("RELOAD");
+  PgResult last(nullptr);
+  CHECK(eventually([&] { return !(last = admin.exec("SHOW VERSION")).ok(); }));
+  CHECK(last.sqlstate() == "42501");
+  CHECK(last.severity() == "FATAL");
+  CHECK_FALSE(admin.usable());
+  CHECK(reader.must("SHOW FDS").columns() == 15);
+}
