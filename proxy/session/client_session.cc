@@ -529,7 +529,7 @@ void ClientSession::cancel() {
                  refusal_text(Refusal::wait_canceled, "canceling statement due to user request",
                               "The statement was waiting for a server."));
   } else if (server_ != nullptr) {
-    server_->cancel_running();
+    server_->cancel_for_client();
   }
 }
 

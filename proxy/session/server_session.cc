@@ -441,7 +441,8 @@ void ServerSession::join(ClientSession& client, const Use& use) {
   state_ = ServerState::active;
   told_fatal_ = rolled_back_ = delivering_ = was_checked_ = false;
   ++request_;
-  pool_.meter.linked(use_, engine_.now());
+  joined_ = engine_.now();
+  pool_.meter.linked(use_, joined_);
   statements_.joined();
   const bool same = client.parameters() == parameters_ || planted(Bug::forget_parameter_sync);
   if (!same || client.settings() != settings_) synchronise(client);
@@ -568,7 +569,7 @@ void ServerSession::on_timer() {
       engine_.touch(pool_);
       return engine_.end(*this);
     case ServerState::active:
-      return cut_again();
+      return cut_ ? cut_again() : repeat_cancel();
     case ServerState::login:
     case ServerState::idle:
       return;

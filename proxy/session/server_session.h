@@ -142,6 +142,9 @@ class ServerSession final : public ServerConnection {
   void cut_short(TimeLimit limit, std::string setting, ErrorText error);
   // Cancels what it runs for its client now.
   void cancel_running();
+  // The same for its client. PostgreSQL forgets a cancel that comes before it has read the statement, which
+  // is not unlikely for one that has just got its server: then it is sent once more.
+  void cancel_for_client();
   // A cancel is under way now; one that is not yet is not sent when its request has been answered.
   void cancel_sent() { ++cancels_sent_; }
   // A connection that carries a cancel has come to its end. `sent`: the server may have got it; `settled`:
@@ -203,6 +206,7 @@ class ServerSession final : public ServerConnection {
   void unlink();
   bool cutting() const;
   void cut_again();
+  void repeat_cancel();
   void cut_failed();
   void roll_back();
   // `client`: whom it had before it was looked for rest.
@@ -293,6 +297,8 @@ class ServerSession final : public ServerConnection {
   int cancels_ = 0;                      // on their way to this server
   int cancels_sent_ = 0;                 // of these, on their way for certain
   std::uint64_t canceled_request_ = 0;   // the latest request that a cancel was sent for
+  std::uint64_t cancel_again_for_ = 0;   // the request, if it still runs when the timer fires
+  Instant joined_{};                     // when the client got this server
   Instant abandon_until_{};              // when patience with an abandoned server ends
   std::uint64_t request_ = 0;            // counts what was asked, so that a late cancel hits nothing newer
   std::int32_t backend_pid_ = 0;

@@ -29,6 +29,19 @@ void ServerSession::cancel_running() {
   start_cancel(engine_, *this, request_, backend_pid_, secret_);
 }
 
+void ServerSession::cancel_for_client() {
+  cancel_running();
+  if (cut_ || engine_.now() - joined_ >= cancel_again) return;
+  cancel_again_for_ = request_;
+  engine_.set_timer(*this, engine_.now() + cancel_again);
+}
+
+void ServerSession::repeat_cancel() {
+  if (std::exchange(cancel_again_for_, 0) != request_ || client_ == nullptr || cancels_ > 0) return;
+  canceled_request_ = 0;
+  cancel_running();
+}
+
 void ServerSession::cancel_carried(bool sent, bool settled) {
   --cancels_;
   if (sent) --cancels_sent_;
@@ -62,7 +75,7 @@ void ServerSession::cut_short(TimeLimit limit, std::string setting, ErrorText er
 
 // The cancel may have come before the statement.
 void ServerSession::cut_again() {
-  if (!cut_ || cut_->over) return;
+  if (cut_->over) return;
   if (engine_.now() >= cut_->until) return cut_failed();
   engine_.set_timer(*this, engine_.now() + cancel_again);
   // In COPY PostgreSQL looks at cancels only when data comes.

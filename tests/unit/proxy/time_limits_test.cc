@@ -53,9 +53,20 @@ class Stage final : public Host {
       write_ready_for_query(out, TransactionStatus::idle);
       say(server_, out.view());
     }
-    written(id);
+    const std::string welcome = written(id);
+    const std::size_t key = welcome.find(std::string("K\0\0\0\x0c", 5));
+    REQUIRE(key != std::string::npos);
+    keys_[id] = welcome.substr(key + 5, 8);
     written(server_);
     return id;
+  }
+  // A CancelRequest with the client's key.
+  void cancel(ConnId client) {
+    ConnId id;
+    turn([&] {
+      id = core_->on_accept({.address = "10.0.0.9", .port = 1001, .local_address = {}, .local_port = 0});
+    });
+    say(id, std::string("\0\0\0\x10\x04\xd2\x16\x2e", 8) + keys_[client]);
   }
   ConnId server() const { return server_; }
   void say(ConnId conn, Bytes bytes) {
@@ -178,6 +189,7 @@ class Stage final : public Host {
   int random_ = 0;
   ConnId server_;
   std::vector<ConnId> dials_;
+  std::unordered_map<ConnId, std::string> keys_;  // of clients, for cancels
   std::unordered_map<ConnId, std::string> written_;
   std::unordered_map<ConnId, bool> closed_;
   std::vector<WorkerMail> mail_;
@@ -258,6 +270,42 @@ TEST_CASE("a cancel is repeated, and what it does not help against is closed") {
   CHECK(stage.closed(stage.server()));
   CHECK(stage.counted("cancel_ignored") == 1);
   CHECK(stage.counted("query_timeout") == 1);
+}
+
+TEST_CASE("a cancel that comes right behind its statement is sent once more, and never for another one") {
+  Stage stage([](PoolSettings&) {});
+  const ConnId one = stage.client(), two = stage.client();
+  stage.ask(one, "select 1");
+  stage.cancel(one);
+  stage.carry_cancel();
+  stage.wait(499ms);
+  CHECK_FALSE(stage.dials());
+  stage.wait(1ms);
+  stage.carry_cancel();
+  // No third one.
+  stage.wait(10s);
+  CHECK_FALSE(stage.dials());
+  stage.failed("57014");
+  CHECK(stage.written(one).find("57014") != std::string::npos);
+
+  // The statement has ended, and the next one is somebody else's.
+  stage.ask(one, "select 2");
+  stage.cancel(one);
+  stage.carry_cancel();
+  stage.done();
+  stage.ask(two, "select 3");
+  stage.wait(1s);
+  CHECK_FALSE(stage.dials());
+  stage.done();
+
+  // By then the server has read it.
+  stage.ask(one, "select 4");
+  stage.wait(500ms);
+  stage.cancel(one);
+  stage.carry_cancel();
+  stage.wait(1s);
+  CHECK_FALSE(stage.dials());
+  stage.failed("57014");
 }
 
 TEST_CASE("queries that end in time do not touch the timer") {
