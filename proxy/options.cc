@@ -27,6 +27,15 @@ constexpr auto more =
 
 constexpr auto mistake = 2;
 
+// Without the list of what an option excludes: CLI11 orders it by addresses, and mistakes are told anyway.
+class Formatter final : public CLI::Formatter {
+ public:
+  std::string make_option_opts(const CLI::Option* option) const override {
+    const std::string type = option->get_type_name();
+    return type.empty() ? "" : " " + type;
+  }
+};
+
 }  // namespace
 
 tl::expected<Options, Leave> parse_options(int argc, const char* const* argv) {
@@ -34,6 +43,7 @@ tl::expected<Options, Leave> parse_options(int argc, const char* const* argv) {
   std::string to;
   int port = 0;
   CLI::App app(about, "pgweir");
+  app.formatter(std::make_shared<Formatter>());
   app.footer(more);
   app.set_version_flag("--version", "pgweir " PGWEIR_VERSION, "Print the version and leave");
   app.set_help_flag("--help,-h", "Print this and leave");
