@@ -25,6 +25,16 @@ constexpr Duration release_limit = 60s;
 // nobody that a cancel arrives.
 constexpr std::size_t most_cancels = 1000;
 
+// The number of a cancel.
+std::uint64_t read_number(Reader& reader) {
+  const std::uint64_t high = reader.u32();
+  return high << 32 | reader.u32();
+}
+
+void write_number(Writer& writer, std::uint64_t number) {
+  writer.u32(static_cast<std::uint32_t>(number >> 32)).u32(static_cast<std::uint32_t>(number));
+}
+
 }  // namespace
 
 // ---- before the successor serves ----
@@ -123,6 +133,7 @@ void Takeover::on_asked() {
     channel.send(TakeoverWord::refused, "another process is taking over already");
   } else {
     successor_ = std::move(channel);
+    ++successors_;
     successor_watch_ = watch(successor_.fd(), [](uv_poll_t* handle, int, int) {
       static_cast<Takeover*>(handle->data)->on_successor();
     });
@@ -159,14 +170,14 @@ void Takeover::on_word(const TakeoverMessage& message) {
       return;
     }
     case TakeoverWord::release:
-      return owner_.release_state([this] { on_released(); });
+      return owner_.release_state([this, asker = successors_] { on_released(asker); });
     case TakeoverWord::ready:
       if (!handed_over_) hand_over();
       return;
     case TakeoverWord::cancel: {
       Reader reader(message.body);
       CancelByKey cancel;
-      cancel.foreign = std::uint64_t{reader.u32()} << 32 | reader.u32();
+      cancel.foreign = read_number(reader);
       cancel.pid = reader.u32();
       cancel.secret = std::string(reader.rest());
       if (reader.ok() && cancel.foreign != 0) owner_.on_foreign_cancel(std::move(cancel));
@@ -182,8 +193,8 @@ void Takeover::on_word(const TakeoverMessage& message) {
   lose_successor();
 }
 
-void Takeover::on_released() {
-  if (!successor_.open()) return owner_.reclaim_state();
+void Takeover::on_released(std::uint64_t asker) {
+  if (!successor_.open() || asker != successors_) return owner_.reclaim_state();
   released_ = true;
   successor_.send(TakeoverWord::released);
 }
@@ -215,7 +226,7 @@ void Takeover::on_predecessor() {
     return;
   }
   Reader reader(message.body);
-  const std::uint64_t ticket = std::uint64_t{reader.u32()} << 32 | reader.u32();
+  const std::uint64_t ticket = read_number(reader);
   if (message.word != TakeoverWord::handled || !reader.ok()) return;
   if (const auto found = cancels_.extract(ticket)) owner_.on_cancel_handled(found.mapped());
 }
@@ -224,8 +235,7 @@ bool Takeover::ask_predecessor(const CancelByKey& cancel) {
   if (!predecessor_.open() || cancels_.size() >= most_cancels) return false;
   const std::uint64_t ticket = ++tickets_;
   Writer body;
-  body.u32(static_cast<std::uint32_t>(ticket >> 32));
-  body.u32(static_cast<std::uint32_t>(ticket));
+  write_number(body, ticket);
   body.u32(cancel.pid);
   body.bytes(cancel.secret);
   if (!predecessor_.send(TakeoverWord::cancel, body.view())) return false;
@@ -235,8 +245,7 @@ bool Takeover::ask_predecessor(const CancelByKey& cancel) {
 
 void Takeover::foreign_cancel_handled(std::uint64_t foreign) {
   Writer body;
-  body.u32(static_cast<std::uint32_t>(foreign >> 32));
-  body.u32(static_cast<std::uint32_t>(foreign));
+  write_number(body, foreign);
   if (successor_.open()) successor_.send(TakeoverWord::handled, body.view());
 }
 

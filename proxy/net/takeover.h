@@ -89,7 +89,7 @@ class Takeover {
   void on_successor();
   void on_word(const TakeoverMessage& message);
   void on_predecessor();
-  void on_released();
+  void on_released(std::uint64_t asker);
   void hand_over();
   void lose_successor();
 
@@ -97,8 +97,9 @@ class Takeover {
   Succession succession_;
   TakeoverOwner& owner_;
   TakeoverChannel successor_, predecessor_;
-  bool released_ = false;     // the state file, for the successor
-  bool handed_over_ = false;  // it serves
+  bool released_ = false;         // the state file, for the successor
+  bool handed_over_ = false;      // it serves
+  std::uint64_t successors_ = 0;  // so far; the latest is the one that is there
   std::uint64_t tickets_ = 0;
   std::map<std::uint64_t, CancelByKey> cancels_;  // the predecessor has been asked for
   // The last: they watch descriptors of the others.
