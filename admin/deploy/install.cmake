@@ -13,6 +13,10 @@ configure_file("${CMAKE_CURRENT_LIST_DIR}/pgweir.service.in" "$ENV{DESTDIR}${uni
 file(INSTALL "${CMAKE_CURRENT_LIST_DIR}/pgweir.socket" DESTINATION "${units}")
 file(INSTALL "${CMAKE_CURRENT_LIST_DIR}/pgweir.sysusers" DESTINATION "${prefix}/lib/sysusers.d" RENAME pgweir.conf)
 file(INSTALL "${CMAKE_CURRENT_LIST_DIR}/pgweir.8" DESTINATION "${prefix}/share/man/man8")
+set(doc "${prefix}/share/doc/pgweir")
+file(INSTALL "${CMAKE_CURRENT_LIST_DIR}/../../README.md" "${CMAKE_CURRENT_LIST_DIR}/../docs/" DESTINATION "${doc}")
+file(INSTALL "${CMAKE_CURRENT_LIST_DIR}/pgweir.rules.yml" "${CMAKE_CURRENT_LIST_DIR}/pgweir-dashboard.json"
+             "${CMAKE_CURRENT_LIST_DIR}/kubernetes.yaml" DESTINATION "${doc}/examples")
 
 # An operator's configuration is never overwritten; a new one is not for everybody's eyes, since passwords will
 # stand in it.
