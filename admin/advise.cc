@@ -11,6 +11,7 @@
 #include "admin/recommend.h"
 #include "admin/replay_load.h"
 #include "admin/words.h"
+#include "pool/time.h"
 
 namespace pgweir {
 
@@ -28,8 +29,6 @@ constexpr double other_share_that_matters = 0.2;               // link, drain, c
 constexpr double heavy_class_load = 0.4, heavy_class_factor = 5;
 constexpr double lock_share_that_matters = 0.2;
 constexpr double class_slowed = 2, class_not_slowed = 1.25;
-
-double seconds(Duration span) { return std::chrono::duration<double>(span).count(); }
 
 bool is_small(int difference, int size) { return difference <= 1 || difference <= differs * size; }
 
@@ -68,7 +67,8 @@ PoolMeasure with_kept_minutes(const PoolProfile& profile) {
         if (window && known.insert(window->start).second) older.push_back(window);
   measure.windows.insert(measure.windows.end(), older.begin(), older.end());
   std::erase_if(measure.windows, [&](const WindowRef& window) {
-    return std::binary_search(profile.incidents.begin(), profile.incidents.end(), window->start);
+    return std::binary_search(profile.incidents.begin(), profile.incidents.end(),
+                              std::chrono::floor<std::chrono::minutes>(window->start));
   });
   std::stable_sort(measure.windows.begin(), measure.windows.end(),
                    [](const WindowRef& a, const WindowRef& b) { return a->start < b->start; });
@@ -93,11 +93,11 @@ class Adviser {
       if (it.figures.offered.holding <= 0) continue;
       OfferedLoad offered = it.figures.offered;
       offered.mean *= 1 + profile.headroom;
-      it.by_formula = smallest_size(offered, seconds(profile.target_wait));
+      it.by_formula = smallest_size(offered, in_seconds(profile.target_wait));
       it.name = duration_text(trace->length) + " (" +
                 moment_text(trace->start, profile.now, profile.wall_offset) + ")";
       it.day = static_cast<long>(
-          std::floor(seconds(trace->start.time_since_epoch() + profile.wall_offset) / 86400));
+          std::floor(in_seconds(trace->start.time_since_epoch() + profile.wall_offset) / 86400));
       it.clients = clients_of(it.figures);
       facts_.seen = std::max(facts_.seen, it.figures.highest_held);
       (trace->incident ? facts_.excluded : usable).push_back(std::move(it));
@@ -204,7 +204,7 @@ class Adviser {
   }
 
   SizeSweep sweep_all(const std::vector<ReplayLoad>& loads, double traffic) const {
-    SizeSweep sweep(seconds(facts_.profile.target_wait), largest());
+    SizeSweep sweep(in_seconds(facts_.profile.target_wait), largest());
     for (std::size_t i = 0; i < loads.size(); ++i) add(sweep, loads[i], facts_.design[i].clients, traffic);
     return sweep;
   }
@@ -354,7 +354,7 @@ class Adviser {
     const bool probe = facts_.at_ceiling && facts_.plateau.probe && !facts_.stepped;
     if (current >= 1 && size != current && !facts_.climbed) {
       const SizeRow here = now_->row(current), there = now_->row(size);
-      const bool meets = !facts_.choice.target_met || here.p99_wait <= seconds(facts_.profile.target_wait);
+      const bool meets = !facts_.choice.target_met || here.p99_wait <= in_seconds(facts_.profile.target_wait);
       const bool as_good =
           meets && here.enough_throughput && here.response_ratio <= 1.05 * there.response_ratio;
       const bool small = is_small(std::abs(size - current), current);
@@ -410,7 +410,7 @@ class Adviser {
   }
   int size_of(const ReplayLoad& load) const {
     if (load.jobs.empty()) return 1;
-    SizeSweep sweep(seconds(facts_.profile.target_wait), largest());
+    SizeSweep sweep(in_seconds(facts_.profile.target_wait), largest());
     const double traffic = facts_.headroom_met ? 1 + facts_.profile.headroom : 1;
     add(sweep, load, facts_.chosen->clients, traffic);
     return sweep.choose().size;
@@ -468,12 +468,14 @@ class Adviser {
     advice_.warm = std::min(warm, size);
 
     advice_.reserve = 0;
-    const auto worst = std::max_element(
-        facts_.excluded.begin(), facts_.excluded.end(),
-        [](const DesignStretch& a, const DesignStretch& b) { return a.by_formula < b.by_formula; });
-    if (worst == facts_.excluded.end()) return;
+    const DesignStretch* worst = nullptr;
+    for (const DesignStretch& it : facts_.excluded) {
+      if (it.trace->incident) continue;
+      if (worst == nullptr || it.by_formula > worst->by_formula) worst = &it;
+    }
+    if (worst == nullptr) return;
     const ReplayLoad left_out = replay_load(*worst->trace, facts_.curve);
-    SizeSweep sweep(seconds(facts_.profile.target_wait), largest());
+    SizeSweep sweep(in_seconds(facts_.profile.target_wait), largest());
     add(sweep, left_out, worst->clients, 1);
     facts_.need_of_excluded = sweep.choose().size;
     int reserve = std::max(0, facts_.need_of_excluded - size);

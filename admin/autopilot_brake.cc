@@ -5,6 +5,7 @@
 #include <span>
 
 #include "admin/words.h"
+#include "pool/time.h"
 
 namespace pgweir {
 namespace {
@@ -15,11 +16,10 @@ constexpr std::uint64_t fewest_transactions = 100;  // of a minute
 constexpr Duration fresh = std::chrono::minutes(3);
 constexpr Duration looked_back = std::chrono::hours(1);
 
-double seconds(Duration span) { return std::chrono::duration<double>(span).count(); }
 double throughput(const WindowRef& it) {
-  return static_cast<double>(it->completions) / seconds(it->duration);
+  return static_cast<double>(it->completions) / in_seconds(it->duration);
 }
-double executing(const WindowRef& it) { return seconds(it->executing) / seconds(it->duration); }
+double executing(const WindowRef& it) { return in_seconds(it->executing) / in_seconds(it->duration); }
 
 bool whole(const WindowRef& it) {
   return it->duration >= std::chrono::seconds(50) && it->completions >= fewest_transactions;

@@ -13,19 +13,19 @@ using Effect = AdviceEntry::Effect;
 
 constexpr Duration judged_by = std::chrono::hours(1);
 constexpr Duration minutes_known = PoolHistory::lateness;
-constexpr double most_above = 0.01;                 // of the time
-constexpr std::uint64_t fewest_transactions = 100;  // of the hour
+constexpr double most_above = 0.01;            // of the time
+constexpr std::uint64_t fewest_in_hour = 100;  // of the hour
 
-struct Verdict {
+struct NoteVerdict {
   Effect effect = Effect::unclear;
   std::string text;
 };
 
-Verdict check(const AdviceEntry& note, const State& state, Duration target_wait) {
+NoteVerdict check(const AdviceEntry& note, const State& state, Duration target_wait) {
   const auto pool = state.pools().find(note.route);
   if (pool == state.pools().end()) return {Effect::unclear, "the pool is not known any more"};
   const MinuteWindow hour = sum(pool->second.history.minutes(), note.at, note.at + judged_by);
-  if (hour.completions < fewest_transactions) {
+  if (hour.completions < fewest_in_hour) {
     return {Effect::unclear, "only " + count_text(hour.completions, "transaction", "transactions") +
                                  " came in the hour that followed"};
   }
@@ -71,8 +71,8 @@ std::vector<AdviceEntry> notes_due(const State& state, Instant now, Duration tar
   std::vector<AdviceEntry> due;
   for (const auto& [route, its] : pools) {
     if (its.note == nullptr || now < its.note->at + judged_by + minutes_known) continue;
-    Verdict found = its.changed ? Verdict{Effect::unclear, "the size was changed meanwhile"}
-                                : check(*its.note, state, target_wait);
+    NoteVerdict found = its.changed ? NoteVerdict{Effect::unclear, "the size was changed meanwhile"}
+                                    : check(*its.note, state, target_wait);
     due.push_back({route, now, AdviceEntry::Kind::checked, its.note->from, its.note->to,
                    std::move(found.text), its.note->configured, found.effect, true});
   }

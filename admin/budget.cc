@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "pool/time.h"
+
 namespace pgweir {
 
 namespace {
@@ -134,7 +136,7 @@ BudgetPool budget_pool(const PoolProfile& profile, const Advice& advice) {
   it.current = profile.pool_size;
   it.minimum = advice.minimum.value_or(std::max(1, profile.min_pool_size));
   it.ceiling = advice.ceiling;
-  it.target_wait = std::chrono::duration<double>(profile.target_wait).count();
+  it.target_wait = in_seconds(profile.target_wait);
   it.weight = profile.weight;
   it.instances = std::max(1, profile.instances);
   it.what_if = advice.what_if;

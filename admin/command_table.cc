@@ -14,6 +14,7 @@ constexpr auto admin = ConsolePrivilege::admin;
 
 constexpr Command commands[] = {
     {.words = "SHOW HELP",
+     .alias = "HELP",
      .privilege = stats,
      .tag = "SHOW",
      .run = show_help,
@@ -473,7 +474,7 @@ constexpr Command commands[] = {
      .for_drivers = true,
      .tag = "SET",
      .run = set_parameter,
-     .doc = "Accepted and ignored, unless it names a setting of pgweir."},
+     .doc = "Accepted and ignored, unless it names a setting of pgweir, or nearly one."},
     {.words = "RESET",
      .arguments = "parameter",
      .privilege = stats,
@@ -578,6 +579,13 @@ FoundCommand find_command(const Statement& statement) {
       if (command.fits == nullptr || command.fits(std::span(statement).subspan(count)))
         best = {&command, count};
     }
+  }
+  // As in PgBouncer, SELECT POOLS is SHOW POOLS; SELECT version() is for drivers.
+  if (best.words == 1 && statement[0].is("SELECT") && statement.size() > 1 && is_word(statement[1]) &&
+      !(statement.size() > 2 && statement[2].is_symbol('('))) {
+    Statement show = statement;
+    show[0].text = "SHOW";
+    if (const FoundCommand shown = find_command(show); shown.words > 1) return shown;
   }
   return best;
 }

@@ -37,8 +37,6 @@ std::optional<std::string> integer_to_binary(Bytes text) {
   return bytes;
 }
 
-bool all_digits(Bytes text) { return text.find_first_not_of("0123456789") == Bytes::npos; }
-
 // Digits to base 10000, as numeric_send writes them.
 std::optional<std::string> numeric_to_binary(Bytes text) {
   const bool negative = text.starts_with('-');

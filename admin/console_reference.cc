@@ -2,6 +2,7 @@
 
 #include "admin/command_table.h"
 #include "admin/console_parameters.h"
+#include "admin/markdown.h"
 
 namespace pgweir {
 namespace {
@@ -30,26 +31,6 @@ with the operators `=`, `<>`, `<`, `<=`, `>`, `>=`, `LIKE`, `IS NULL`, joined by
 
 )";
 
-// Text inside a cell of a Markdown table; what looks like HTML or a column must not.
-std::string cell(Bytes text) {
-  std::string result;
-  for (const char c : text) {
-    if (c == '|' || c == '*' || c == '_' || c == '<' || c == '[' || c == '\\') result += '\\';
-    result += c;
-  }
-  return result;
-}
-
-// A bar would end the cell even inside of code.
-std::string code(Bytes text) {
-  std::string result = "`";
-  for (const char c : text) {
-    if (c == '|') result += '\\';
-    result += c;
-  }
-  return result + "`";
-}
-
 Bytes type_name(std::uint32_t oid) {
   switch (oid) {
     case type_oid::int4:
@@ -69,26 +50,27 @@ std::string command_list(bool for_drivers) {
   std::string out = "| command | needs | what it does |\n|---|---|---|\n";
   for (const Command& command : command_table()) {
     if (command.for_drivers != for_drivers) continue;
-    out += "| " + code(command_text(command)) + " | " + std::string(privilege_word(command.privilege)) +
-           " | " + cell(command.doc);
-    if (!command.alias.empty()) out += " Also: " + code(command.alias) + ".";
+    out += "| " + markdown_code(command_text(command)) + " | " +
+           std::string(privilege_word(command.privilege)) + " | " + markdown_cell(command.doc);
+    if (!command.alias.empty()) out += " Also: " + markdown_code(command.alias) + ".";
     out += " |\n";
   }
   return out;
 }
 
 std::string columns_of(const Command& command) {
-  std::string out = "\n## " + std::string(command.words) + "\n\n" + cell(command.doc) +
+  std::string out = "\n## " + std::string(command.words) + "\n\n" + markdown_cell(command.doc) +
                     "\n\n| column | type | meaning |\n|---|---|---|\n";
   for (const ColumnInfo& it : command.columns())
-    out += "| " + code(it.name) + " | " + std::string(type_name(it.oid)) + " | " + cell(it.doc) + " |\n";
+    out += "| " + markdown_code(it.name) + " | " + std::string(type_name(it.oid)) + " | " +
+           markdown_cell(it.doc) + " |\n";
   return out;
 }
 
 std::string parameter_list() {
   std::string out = "| parameter | value |\n|---|---|\n";
   for (const ConsoleParameter& it : console_parameters)
-    out += "| " + code(it.name) + " | " + code(it.value) + " |\n";
+    out += "| " + markdown_code(it.name) + " | " + markdown_code(it.value) + " |\n";
   return out;
 }
 

@@ -4,12 +4,11 @@
 #include <utility>
 
 #include "admin/words.h"
+#include "pool/time.h"
 
 namespace pgweir {
 
 namespace {
-
-double seconds(Duration span) { return std::chrono::duration<double>(span).count(); }
 
 bool is_enough(const MinuteWindow& window) {
   return window.completions >= enough_transactions && window.active() >= shortest_load;
@@ -37,7 +36,7 @@ DesignWindow weigh(const MinuteWindow& window, std::string name, const AdviceInp
   it.load = window.offered_load();
   it.offered = offered_by(window, input.headroom);
   it.p99_wait = window.waits.unpack().quantile(0.99);
-  it.size = smallest_size(it.offered, seconds(input.target_wait));
+  it.size = smallest_size(it.offered, in_seconds(input.target_wait));
   return it;
 }
 

@@ -3,7 +3,11 @@
 #include <algorithm>
 
 #include "admin/command_table.h"
+#include "admin/console_error.h"
 #include "admin/console_parameters.h"
+#include "admin/nearest.h"
+#include "admin/no_equivalent.h"
+#include "admin/settings_table.h"
 #include "admin/show.h"
 
 namespace pgweir {
@@ -29,10 +33,6 @@ void write_value(CommandCall& call, Bytes name, std::uint32_t oid, Bytes value) 
   const std::optional<Bytes> cell = value;
   write_row_description(call.out, std::span(&column, 1));
   write_data_row(call.out, std::span(&cell, 1));
-}
-
-bool all_digits(Bytes text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 ConsoleError no_sql() {
@@ -75,8 +75,23 @@ CommandOutcome select_value(CommandCall& call) {
 }
 
 CommandOutcome set_parameter(CommandCall& call) {
-  if (call.arguments.empty())
-    return tl::unexpected(ConsoleError{sqlstate::syntax_error, "SET needs a parameter"});
+  if (call.arguments.empty()) return failed(sqlstate::syntax_error, "SET needs a parameter");
+  const std::string name = lower_ascii(call.arguments[0].text);
+  const bool one_word =
+      call.arguments.size() > 1 && (call.arguments[1].is_symbol('=') || call.arguments[1].is("TO"));
+  if (!one_word || find_parameter(name) != nullptr) return {};
+  if (const NoEquivalent* const none = find_no_equivalent(name))
+    return failed(sqlstate::feature_not_supported,
+                  "pgweir has no \"" + name + "\": " + std::string(none->instead));
+  std::vector<Bytes> known;
+  for (const Setting& row : settings_table()) {
+    if (!row.per_database() && !row.per_user()) known.push_back(row.show_name());
+  }
+  if (const auto meant = nearest(name, known))
+    return failed(sqlstate::undefined_object, "pgweir has no setting \"" + printable(name, 60) + "\"",
+                  "Perhaps you meant " + std::string(*meant) + ". SHOW CONFIG lists them all.");
+  write_notice_response(call.out,
+                        {.message = "\"" + printable(name, 60) + "\" is no setting of pgweir: ignored"});
   return {};
 }
 

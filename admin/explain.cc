@@ -220,6 +220,14 @@ void say_causes(Advice& advice, const AdviceFacts& facts) {
   if (facts.outlier)
     reasons.push_back("One day was like no other and is left out: it would need " +
                       std::to_string(facts.need_of_excluded) + ".");
+  const auto incidents =
+      static_cast<std::uint64_t>(std::count_if(facts.excluded.begin(), facts.excluded.end(),
+                                               [](const DesignStretch& it) { return it.trace->incident; }));
+  if (incidents > 0)
+    reasons.push_back(
+        count_text(incidents, "recorded minute is", "recorded minutes are") +
+        " left out: statements took far longer than usual there, with no more traffic, as they do "
+        "behind locks or a slow disk. More connections do not help against that.");
   if (facts.profile.reserve_pool_size > 0)
     reasons.push_back("reserve_pool_size (" + std::to_string(facts.profile.reserve_pool_size) +
                       ") is not counted on: it is for emergencies.");

@@ -11,7 +11,7 @@ namespace {
 // 0: no limit.
 int within(int count, int limit) { return limit > 0 ? std::min(count, limit) : count; }
 
-// Sums by the name of a database or user, each within its limit.
+// HostSums by the name of a database or user, each within its limit.
 class LimitedSum {
  public:
   void add(const std::string& name, int count, int limit) {
@@ -29,24 +29,24 @@ class LimitedSum {
   std::map<std::string, std::pair<int, int>> sums_;
 };
 
-struct Sums {
+struct HostSums {
   HostBudget budget;
   LimitedSum by_database, by_user;
 };
 
 }  // namespace
 
-std::vector<HostBudget> host_budgets(std::span<const WorkerSnapshot> workers, const Settings& settings,
+std::vector<HostBudget> host_budgets(std::span<const PoolSnapshot> pools, const Settings& settings,
                                      const std::map<std::string, HostLimitsKnown>& limits) {
-  std::map<std::string, Sums> hosts;
-  for (const PoolSnapshot& pool : merge_pools(workers, MeasureDepth::none)) {
+  std::map<std::string, HostSums> hosts;
+  for (const PoolSnapshot& pool : pools) {
     int of_database = settings.pool.max_db_connections, of_user = settings.pool.max_user_connections;
     if (const DatabaseSettings* const database = settings.find_database(pool.database))
       of_database = database->max_db_connections.value_or(of_database);
     if (const UserSettings* const user = settings.find_user(pool.user))
       of_user = user->max_user_connections.value_or(of_user);
     const int size = pool.pool_size + pool.reserve_pool_size;
-    Sums& its = hosts[pool.host];
+    HostSums& its = hosts[pool.host];
     its.budget.pools.push_back(
         {pool_name(pool), servers_of(pool.counts), within(within(size, of_database), of_user)});
     its.budget.open += servers_of(pool.counts);

@@ -29,8 +29,9 @@ struct HostBudget {
   bool too_many() const { return left && may_open > *left; }
 };
 
-// By name. Pools exist from their first client on, and only those are counted.
-std::vector<HostBudget> host_budgets(std::span<const WorkerSnapshot> workers, const Settings& settings,
+// By name. `pools`: of all workers together. Pools exist from their first client on, and only those are
+// counted.
+std::vector<HostBudget> host_budgets(std::span<const PoolSnapshot> pools, const Settings& settings,
                                      const std::map<std::string, HostLimitsKnown>& limits);
 
 }  // namespace pgweir

@@ -4,12 +4,12 @@
 #include <array>
 #include <cstddef>
 
+#include "protocol/bytes.h"
+
 namespace pgweir {
 namespace {
 
 constexpr std::size_t longest_word = 64;  // longer ones are no slip of a word of ours
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 // The optimal string alignment distance, with the last three rows of its matrix.
 std::size_t slips(Bytes a, Bytes b) {
@@ -21,9 +21,9 @@ std::size_t slips(Bytes a, Bytes b) {
     last = row;
     row[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      const char x = lower(a[i - 1]), y = lower(b[j - 1]);
+      const char x = lower_ascii(a[i - 1]), y = lower_ascii(b[j - 1]);
       row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (x == y ? 0 : 1)});
-      if (i > 1 && j > 1 && x == lower(b[j - 2]) && lower(a[i - 2]) == y) {
+      if (i > 1 && j > 1 && x == lower_ascii(b[j - 2]) && lower_ascii(a[i - 2]) == y) {
         row[j] = std::min(row[j], before_last[j - 2] + 1);
       }
     }

@@ -15,7 +15,7 @@ constexpr std::size_t longest_name = 128;
 
 bool wanted(const Route& route, const std::string& pool) { return pool.empty() || name_of(route) == pool; }
 
-std::string shown(const std::string& name) { return line_text(name, longest_name); }
+std::string shown_name(const std::string& name) { return line_text(name, longest_name); }
 
 Instant last_run(const State& state) {
   Instant last = Instant::min();
@@ -52,9 +52,9 @@ const char* name_of_tier(Tier tier) {
 
 void show_pool(const State& state, const Route& route, const State::Pool& pool, std::string& out) {
   const PoolProfile profile = state.profile(route);
-  out += "\nPool " + shown(profile.pool) + "\n";
+  out += "\nPool " + shown_name(profile.pool) + "\n";
   if (pool.profile) {
-    out += "  host: " + shown(profile.host) + "\n  size: " + std::to_string(profile.pool_size) +
+    out += "  host: " + shown_name(profile.host) + "\n  size: " + std::to_string(profile.pool_size) +
            ", reserve " + std::to_string(profile.reserve_pool_size) + ", " +
            count_text(static_cast<std::uint64_t>(profile.connected_clients), "client", "clients") + " at " +
            time_of(state, profile.now) + "\n  since " + time_of(state, profile.measure.since) + ": " +
@@ -138,7 +138,7 @@ std::string show_profile(const State& state, const std::string& pool) {
         for (const SpeedEvidence::Level& level : levels)
           completions += static_cast<double>(level.completions);
     }
-    out += "Host " + shown(name) + ": the speed of " + number_text(completions, 0) + " statements\n";
+    out += "Host " + shown_name(name) + ": the speed of " + number_text(completions, 0) + " statements\n";
   }
   for (const auto& [route, its] : state.pools())
     if (wanted(route, pool)) show_pool(state, route, its, out);
@@ -147,8 +147,9 @@ std::string show_profile(const State& state, const std::string& pool) {
   for (const AdviceEntry& entry : state.advice()) {
     if (!wanted(entry.route, pool)) continue;
     if (std::exchange(first, false)) out += "\nAdvice\n";
-    out += "  " + time_of(state, entry.at) + " " + shown(name_of(entry.route)) + ": " +
-           std::to_string(entry.from) + " -> " + std::to_string(entry.to) + " " + shown(entry.text) + "\n";
+    out += "  " + time_of(state, entry.at) + " " + shown_name(name_of(entry.route)) + ": " +
+           std::to_string(entry.from) + " -> " + std::to_string(entry.to) + " " + shown_name(entry.text) +
+           "\n";
   }
   return out;
 }
@@ -158,7 +159,7 @@ std::string advise_on_profile(const State& state, const std::string& pool) {
   for (const auto& [route, its] : state.pools()) {
     if (!wanted(route, pool)) continue;
     const Advice advice = advise_on(state.profile(route), state);
-    out += (out.empty() ? "Pool " : "\nPool ") + shown(name_of(route)) + ": " + advice.in_short + "\n";
+    out += (out.empty() ? "Pool " : "\nPool ") + shown_name(name_of(route)) + ": " + advice.in_short + "\n";
     if (!advice.window.empty()) out += "  window: " + advice.window + "\n";
     out += std::string("  confidence: ") + to_string(advice.confidence) + "\n";
     for (const std::string& reason : advice.reasons) out += "  - " + reason + "\n";

@@ -27,6 +27,7 @@ TraceStore traces_of(const Route& route, const World& world) {
       if (its && !pool.trace.records.empty()) traces.add(pool.trace, pool.trace_classes);
     }
   }
+  traces.judge_open();
   return traces;
 }
 
@@ -87,6 +88,8 @@ std::vector<PoolProfile> pool_profiles(std::span<const PoolSnapshot> pools, cons
     profile.measure = pool.measure;
     add_history(profile, route, world);
     profile.traces = traces.segments();
+    const State::Pool* const kept = kept_of(route, world);
+    profile.incidents = incidents_of(traces, kept == nullptr ? nullptr : kept->profile.get());
     for (const std::uint64_t id : traces.classes()) {
       const auto known = std::find_if(pool.queries.begin(), pool.queries.end(),
                                       [&](const QueryClass& it) { return id != 0 && it.id == id; });

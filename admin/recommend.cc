@@ -7,6 +7,7 @@
 #include "admin/design_windows.h"
 #include "admin/erlang.h"
 #include "admin/words.h"
+#include "pool/time.h"
 
 namespace pgweir {
 
@@ -14,15 +15,13 @@ namespace {
 
 constexpr double think_share_that_matters = 0.3;
 
-double seconds(Duration span) { return std::chrono::duration<double>(span).count(); }
-
 // Whether clients send again only after they were answered, as far as the window shows.
 enum class Clients { independent, unclear, push_back };
 
 Clients clients_of(const MinuteWindow& window, double full_share) {
   const double clients = std::max(window.clients, window.highest_needing);
   const double share_active =
-      seconds(window.active()) > 0 ? seconds(window.duration) / seconds(window.active()) : 1;
+      in_seconds(window.active()) > 0 ? in_seconds(window.duration) / in_seconds(window.active()) : 1;
   const double needing = window.trend.mean_level() * share_active;
   const double feedback = window.trend.feedback(clients);
   // Nearly all clients at the pool all the time: nobody is left to send more.
@@ -40,7 +39,7 @@ std::optional<double> throughput_growth(const LevelTimes& executing, int& low, i
   low = static_cast<int>(std::lround(high / 1.5));
   if (high < 4 || executing.completions_at(low) < enough_transactions) return {};
   const auto rate = [&](int level) {
-    return static_cast<double>(executing.completions_at(level)) / seconds(executing.time_at(level));
+    return static_cast<double>(executing.completions_at(level)) / in_seconds(executing.time_at(level));
   };
   if (executing.time_at(low) <= Duration::zero() || executing.time_at(high) <= Duration::zero()) return {};
   return std::log(rate(high) / rate(low)) / std::log(static_cast<double>(high) / low);
@@ -50,11 +49,11 @@ std::optional<double> throughput_growth(const LevelTimes& executing, int& low, i
 std::uint64_t slow_half(const Histogram& holdings) {
   double half = 0, seen = 0;
   holdings.for_each([&](Duration low, Duration high, std::uint64_t count) {
-    half += (seconds(low) + seconds(high)) / 4 * static_cast<double>(count);
+    half += (in_seconds(low) + in_seconds(high)) / 4 * static_cast<double>(count);
   });
   std::uint64_t fast = 0;
   holdings.for_each([&](Duration low, Duration high, std::uint64_t count) {
-    seen += (seconds(low) + seconds(high)) / 2 * static_cast<double>(count);
+    seen += (in_seconds(low) + in_seconds(high)) / 2 * static_cast<double>(count);
     if (seen < half) fast += count;
   });
   return holdings.count() - fast;
@@ -85,9 +84,9 @@ Advice collecting(Advice advice, const PoolMeasure& measure) {
 }
 
 // One piece of advice in the making.
-class Adviser {
+class FormulaAdviser {
  public:
-  Adviser(const PoolMeasure& measure, const AdviceInput& input) : measure_(measure), input_(input) {}
+  FormulaAdviser(const PoolMeasure& measure, const AdviceInput& input) : measure_(measure), input_(input) {}
 
   Advice advise() {
     advice_.current = input_.pool_size;
@@ -112,7 +111,7 @@ class Adviser {
     advice_.window = chosen_->name;
     advice_.window_start = window().start;
     LevelTimes held = window().held;
-    const double held_seconds = seconds(held.level_time());
+    const double held_seconds = in_seconds(held.level_time());
     held.remove_idle(window().idle);
     const LevelTimes demand = window().demand();
     const Histogram waits = window().waits.unpack();
@@ -128,7 +127,8 @@ class Adviser {
     f.gave_up = window().abandoned();
     // The minutes may be an earlier process's.
     f.highest_in_use = highest_seen();
-    if (held_seconds > 0) f.idle_in_transaction_share = seconds(window().idle_in_transaction) / held_seconds;
+    if (held_seconds > 0)
+      f.idle_in_transaction_share = in_seconds(window().idle_in_transaction) / held_seconds;
     measured_size_ = window().pool_size > 0 ? window().pool_size : input_.pool_size;
     if (measured_size_ > 0) f.full_share = held.share_at_or_above(measured_size_);
     clients_ = clients_of(window(), f.full_share);
@@ -202,7 +202,7 @@ class Adviser {
     OfferedLoad without = chosen_->offered;
     without.mean *= 1 - think;
     without.holding *= 1 - think;
-    const int size = smallest_size(without, seconds(input_.target_wait));
+    const int size = smallest_size(without, in_seconds(input_.target_wait));
     const int saved = *advice_.model - size;
     if (saved < 2 || saved < 0.15 * *advice_.model) return;
     advice_.without_idle = size;
@@ -394,7 +394,7 @@ class Adviser {
 }  // namespace
 
 Advice recommend(const PoolMeasure& measure, const AdviceInput& input) {
-  return Adviser(measure, input).advise();
+  return FormulaAdviser(measure, input).advise();
 }
 
 }  // namespace pgweir

@@ -4,11 +4,13 @@
 #include <cmath>
 #include <cstddef>
 
+#include "pool/time.h"
+#include "pool/trace.h"
+
 namespace pgweir {
 
 namespace {
 
-constexpr double microsecond = 1e-6;
 // Others on the host count from so many of their executing connections for each of the pool's own.
 constexpr double rest_that_matters = 0.05;
 
@@ -50,7 +52,7 @@ std::vector<float> rest_of(const TraceSegment& segment, double length) {
       }
     }
   }
-  const double sample = std::chrono::duration<double>(TraceSegment::level_step).count();
+  const double sample = in_seconds(TraceSegment::level_step);
   for (std::size_t i = 0; i < segment.host_executing.size(); ++i) {
     const auto slot = static_cast<std::size_t>(static_cast<double>(i) * sample / step);
     if (slot >= host.size()) break;
@@ -138,7 +140,7 @@ void fill_gaps(std::vector<ReplayJob>& jobs, const std::vector<double>& ends) {
 
 ReplayLoad replay_load(const TraceSegment& segment, const SpeedCurve& curve) {
   ReplayLoad load;
-  load.length = std::chrono::duration<double>(segment.length).count();
+  load.length = in_seconds(segment.length);
   if (!(load.length > 0) || segment.records.empty()) return load;
   load.rest = rest_of(segment, load.length);
   const std::vector<double> works = works_of(segment, load.rest, curve);

@@ -12,7 +12,7 @@ namespace {
 
 using Failure = tl::unexpected<ConsoleError>;
 
-Failure failed(std::string message, std::string hint = {}) {
+Failure wrong_filter(std::string message, std::string hint = {}) {
   return Failure(ConsoleError{sqlstate::syntax_error, std::move(message), {}, std::move(hint)});
 }
 
@@ -126,7 +126,7 @@ class RowFilter::Parser {
       } while (take("AND"));
     }
     if (take("ORDER")) {
-      if (!take("BY")) return failed("expected BY behind ORDER");
+      if (!take("BY")) return wrong_filter("expected BY behind ORDER");
       do {
         auto column = take_column();
         if (!column) return Failure(column.error());
@@ -139,7 +139,7 @@ class RowFilter::Parser {
       const bool limit = take("LIMIT");
       if (!limit && !take("OFFSET")) break;
       const auto count = take_count();
-      if (!count) return failed("LIMIT and OFFSET need a whole number");
+      if (!count) return wrong_filter("LIMIT and OFFSET need a whole number");
       if (limit) {
         filter.limit_ = *count;
       } else {
@@ -147,9 +147,10 @@ class RowFilter::Parser {
       }
     }
     if (rest_.empty()) return filter;
-    return failed("syntax error at \"" + printable(rest_[0].text, 64) + "\"",
-                  "Possible are WHERE column = value AND ..., ORDER BY column DESC, ..., LIMIT n OFFSET n; "
-                  "operators: = <> < <= > >= LIKE, NOT LIKE, IS NULL, IS NOT NULL.");
+    return wrong_filter(
+        "syntax error at \"" + printable(rest_[0].text, 64) + "\"",
+        "Possible are WHERE column = value AND ..., ORDER BY column DESC, ..., LIMIT n OFFSET n; "
+        "operators: = <> < <= > >= LIKE, NOT LIKE, IS NULL, IS NOT NULL.");
   }
 
  private:
@@ -166,7 +167,7 @@ class RowFilter::Parser {
   tl::expected<std::string, ConsoleError> take_column() {
     const bool there =
         !rest_.empty() && (rest_[0].kind == Token::Kind::word || rest_[0].kind == Token::Kind::quoted);
-    if (!there) return failed("expected the name of a column");
+    if (!there) return wrong_filter("expected the name of a column");
     std::string name = rest_[0].text;
     rest_ = rest_.subspan(1);
     return name;
@@ -201,12 +202,13 @@ class RowFilter::Parser {
     auto column = take_column();
     if (!column) return Failure(column.error());
     const auto op = take_operator();
-    if (!op) return failed("expected an operator behind \"" + printable(*column, 64) + "\"");
+    if (!op) return wrong_filter("expected an operator behind \"" + printable(*column, 64) + "\"");
     Condition condition{std::move(*column), *op};
     if (*op == Operator::is_null || *op == Operator::is_not_null) return condition;
     if (take_symbol('-')) condition.value = "-";
     const bool there = !rest_.empty() && rest_[0].kind != Token::Kind::symbol;
-    if (!there) return failed("expected a value to compare \"" + printable(condition.column, 64) + "\" with");
+    if (!there)
+      return wrong_filter("expected a value to compare \"" + printable(condition.column, 64) + "\" with");
     condition.value += rest_[0].text;
     rest_ = rest_.subspan(1);
     return condition;
@@ -226,8 +228,8 @@ tl::expected<std::string, ConsoleError> RowFilter::apply(Bytes answer) const {
     if (!index) return Failure(no_column(table, condition.column));
     const bool as_text = condition.op >= Operator::like || !is_number(table.columns[*index].oid);
     if (!as_text && !number_from(condition.value)) {
-      return failed("\"" + printable(condition.column, 64) + "\" is a number, \"" +
-                    printable(condition.value, 64) + "\" is none");
+      return wrong_filter("\"" + printable(condition.column, 64) + "\" is a number, \"" +
+                          printable(condition.value, 64) + "\" is none");
     }
     std::erase_if(table.rows, [&](const Table::Row& row) {
       const std::optional<Bytes>& value = row.values[*index];

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "admin/console_error.h"
 #include "admin/duration.h"
 #include "admin/settings_check.h"
 #include "admin/settings_table.h"
@@ -17,10 +18,6 @@ const Setting* setting_named(const Token& name) {
     if (!row.per_database() && !row.per_user() && name.is(row.show_name())) return &row;
   }
   return nullptr;
-}
-
-tl::unexpected<ConsoleError> failed(Bytes sqlstate, std::string message, std::string hint = {}) {
-  return tl::unexpected(ConsoleError{sqlstate, std::move(message), {}, std::move(hint)});
 }
 
 std::optional<std::int64_t> number_from(Bytes text, int base) {
@@ -100,8 +97,9 @@ bool names_setting(std::span<const Token> arguments) {
 CommandOutcome set_setting(CommandCall& call) {
   const Setting& row = *setting_named(call.arguments[0]);
   const std::string name(row.show_name());
-  const bool tls = row.section == "client_tls" || row.section == "server_tls";
-  if (row.effect != TakesEffect::reload || row.secret || tls) {
+  const bool read_from_file = row.section == "client_tls" || row.section == "server_tls" ||
+                              name == "auth_file" || name == "auth_hba_file";
+  if (row.effect != TakesEffect::reload || row.secret || read_from_file) {
     return failed(sqlstate::feature_not_supported, "SET does not change \"" + name + "\"",
                   row.effect == TakesEffect::reload
                       ? "Change it in the configuration file, then say RELOAD."
@@ -114,10 +112,9 @@ CommandOutcome set_setting(CommandCall& call) {
   for (const Token& word : words) text += word.text;
   const auto value = value_from(row, text);
   if (!value || !in_bounds(row, *value)) {
-    const std::string bounds = bounds_text(row);
     return failed(sqlstate::invalid_parameter_value,
                   "invalid value for \"" + name + "\": \"" + printable(text, 64) + "\"",
-                  "Allowed is " + shape_text(row) + (bounds.empty() ? "." : ", " + bounds + "."));
+                  "Allowed is " + shape_text(row) + ".");
   }
   auto changed = std::make_shared<Settings>(call.world.settings);
   row.set(*changed, *value);

@@ -263,6 +263,10 @@ struct Settings {
     const auto applied = applied_sizes.find({database, user});
     return applied == applied_sizes.end() ? configured_size(database, user) : applied->second;
   }
+  int reserve_of(const std::string& database, const std::string& user) const {
+    return own_of(&PoolSettings::reserve_pool_size, &DatabaseSettings::reserve_pool_size,
+                  &UserSettings::reserve_pool_size, database, user);
+  }
   PoolMode mode_of(const DatabaseSettings* database, const UserSettings* user) const {
     if (user != nullptr && user->pool_mode) return *user->pool_mode;
     if (database != nullptr && database->pool_mode) return *database->pool_mode;

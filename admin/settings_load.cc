@@ -254,6 +254,11 @@ class Loader {
     if (has_password(settings_)) secret_files_.push_back(file_);
     if (errors_.empty()) read_auth_file();
     if (errors_.empty()) read_hba_file();
+    for (TlsSettings* const side : {&settings_.client_tls, &settings_.server_tls}) {
+      for (std::string* const name : {&side->key_file, &side->cert_file, &side->ca_file}) {
+        if (!name->empty() && *name != "system") *name = path_of(*name);
+      }
+    }
     if (errors_.empty()) check();
     if (!errors_.empty()) {
       std::stable_sort(errors_.begin(), errors_.end(),
@@ -397,7 +402,7 @@ class Loader {
     error(line_of(key.source()), place + shown_key(key), std::move(problem));
   }
 
-  // Where a file is that the configuration names.
+  // Where a file is that the configuration names: from its own directory on.
   std::string path_of(const std::string& name) const {
     const auto slash = file_.rfind('/');
     if (name.starts_with('/') || slash == std::string::npos) return name;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "admin/markdown.h"
 #include "admin/settings_table.h"
 #include "admin/settings_text.h"
 
@@ -10,7 +11,7 @@ namespace {
 
 constexpr std::size_t comment_width = 100;
 
-std::string wrapped(Bytes text, const std::string& prefix) {
+std::string comment_lines(Bytes text, const std::string& prefix) {
   std::string result;
   while (!text.empty()) {
     std::size_t end = text.size();
@@ -85,7 +86,7 @@ std::string facts(const Setting& row) {
 }
 
 void print_setting(const Setting& row, std::string& out) {
-  out += "\n" + wrapped(row.doc, "# ") + wrapped(facts(row), "# ");
+  out += "\n" + comment_lines(row.doc, "# ") + comment_lines(facts(row), "# ");
   out += "#" + std::string(row.name) + " = " + toml_text(row, row.default_value) + "\n";
 }
 
@@ -112,32 +113,20 @@ Bytes example_of(Bytes section) {
   return {};
 }
 
-// Text inside a cell of a Markdown table; what looks like HTML or a column must not.
-std::string cell(Bytes text) {
-  std::string result;
-  for (const char c : text) {
-    if (c == '|' || c == '*' || c == '_' || c == '<' || c == '[') result += '\\';
-    result += c;
-  }
-  return result;
-}
-
-std::string code(Bytes text) { return "`" + std::string(text) + "`"; }
-
 void print_reference_row(const Setting& row, std::string& out) {
-  const std::string standard = !row.inherits.empty() ? code(inherited_name(row))
+  const std::string standard = !row.inherits.empty() ? markdown_code(inherited_name(row))
                                : row.secret          ? "none"
-                                                     : code(toml_text(row, row.default_value));
-  out += "| " + code(row.name) + " | " + std::string(kind_name(row.kind)) + " | " + standard + " | " +
-         cell(allowed_text(row)) + " | " + effect_text(row) + " | " + cell(row.doc);
-  if (!row.pgbouncer.empty()) out += " In SHOW CONFIG: " + code(row.pgbouncer) + ".";
+                                                     : markdown_code(toml_text(row, row.default_value));
+  out += "| " + markdown_code(row.name) + " | " + std::string(kind_name(row.kind)) + " | " + standard +
+         " | " + markdown_cell(allowed_text(row)) + " | " + effect_text(row) + " | " + markdown_cell(row.doc);
+  if (!row.pgbouncer.empty()) out += " In SHOW CONFIG: " + markdown_code(row.pgbouncer) + ".";
   out += " |\n";
 }
 
 }  // namespace
 
 std::string print_default_config() {
-  std::string out = wrapped(
+  std::string out = comment_lines(
       "The configuration of pgweir, in TOML. Every setting stands here with its default; remove the # before "
       "a setting to change it. After a change, `pgweir --check-config` tells what is wrong, and SIGHUP or "
       "RELOAD in the console makes it effective. Durations are a whole number with a unit (us, ms, s, min, "
@@ -146,7 +135,7 @@ std::string print_default_config() {
       "# ");
   for (const SettingsSection& section : settings_sections()) {
     if (!section.name.empty()) {
-      out += "\n\n" + wrapped(section.doc, "# ") + std::string(example_of(section.name));
+      out += "\n\n" + comment_lines(section.doc, "# ") + std::string(example_of(section.name));
       const std::string name(section.name);
       out +=
           section.has_entries() ? "#[" + name + "." + std::string(section.entry) + "]\n" : "[" + name + "]\n";
@@ -172,7 +161,7 @@ std::string settings_reference_markdown() {
     const std::string name(section.name);
     out += name.empty() ? "\n## Top level\n\n"
                         : "\n## `[" + name + (section.has_entries() ? ".NAME" : "") + "]`\n\n";
-    out += cell(section.doc) + "\n\n";
+    out += markdown_cell(section.doc) + "\n\n";
     out += "| setting | kind | default | allowed | effective after | meaning |\n|---|---|---|---|---|---|\n";
     for (const Setting& row : settings_table()) {
       if (row.section == section.name) print_reference_row(row, out);

@@ -107,8 +107,8 @@ Setting duration(Bytes section, Bytes name, Duration by_default, std::pair<Durat
   return row;
 }
 
-Setting text(Bytes section, Bytes name, std::string by_default, Bytes empty, int64_t most,
-             SettingAccess access, Bytes doc) {
+Setting string(Bytes section, Bytes name, std::string by_default, Bytes empty, int64_t most,
+               SettingAccess access, Bytes doc) {
   const int64_t least = by_default.empty() || !empty.empty() ? 0 : 1;
   return {.section = section,
           .name = name,
@@ -197,15 +197,15 @@ std::vector<Setting> make_table() {
                           "Threads that serve connections.")),
       duration("", "shutdown_timeout", 60s, "no limit", field<&S::shutdown_timeout>(),
                "How long a shutdown waits for running transactions before it closes their connections."),
-      at(restart, text("", "state_file", "", "nothing is kept", longest_path, field<&S::state_file>(),
-                       "Where measures are kept over a restart. One process at a time uses a file; its "
-                       "directory must be writable.")),
-      at(restart, text("", "pidfile", "", "none", longest_path, field<&S::pidfile>(),
-                       "A file that gets the process id, and is removed at the end.")),
+      at(restart, string("", "state_file", "", "nothing is kept", longest_path, field<&S::state_file>(),
+                         "Where measures are kept over a restart. One process at a time uses a file; its "
+                         "directory must be writable.")),
+      at(restart, string("", "pidfile", "", "none", longest_path, field<&S::pidfile>(),
+                         "A file that gets the process id, and is removed at the end.")),
       at(restart,
-         text("", "user", "", "nobody else", longest_user, field<&S::run_as>(),
-              "Whom the process becomes, when root starts it, once its sockets are bound. All files are "
-              "then read and written as that user.")),
+         string("", "user", "", "nobody else", longest_user, field<&S::run_as>(),
+                "Whom the process becomes, when root starts it, once its sockets are bound. All files are "
+                "then read and written as that user.")),
 
       at(restart,
          shown_as(
@@ -216,8 +216,8 @@ std::vector<Setting> make_table() {
       at(restart, shown_as("listen_port",
                            integer("listen", "port", 6432, {1, 65535}, "", field<&S::listen, &L::port>(),
                                    "The TCP port, also part of the name of the Unix socket."))),
-      at(restart, text("listen", "unix_socket_dir", "", "no Unix socket", longest_socket_dir,
-                       field<&S::listen, &L::unix_socket_dir>(), "The directory of the Unix socket.")),
+      at(restart, string("listen", "unix_socket_dir", "", "no Unix socket", longest_socket_dir,
+                         field<&S::listen, &L::unix_socket_dir>(), "The directory of the Unix socket.")),
       at(restart, Setting{.section = "listen",
                           .name = "unix_socket_mode",
                           .kind = SettingKind::file_mode,
@@ -266,12 +266,13 @@ std::vector<Setting> make_table() {
               field<&S::pool, &P::max_client_notify_memory>(),
               "How many bytes of notifications may wait for a client that is in a transaction or does not "
               "read. A client with more is disconnected, since notifications are not lost in silence."),
-      text("pool", "server_reset_query", "DISCARD ALL", "nothing is sent", longest_text,
-           field<&S::pool, &P::server_reset_query>(), "Cleans a server of session mode behind its client."),
-      text("pool", "server_check_query", "<empty>", "no check", longest_text,
-           field<&S::pool, &P::server_check_query>(),
-           "Asked before a server is used that was idle for server_check_delay; one that does not answer is "
-           "replaced, and the client does not notice. \"<empty>\" is an empty query, the cheapest there is."),
+      string("pool", "server_reset_query", "DISCARD ALL", "nothing is sent", longest_text,
+             field<&S::pool, &P::server_reset_query>(), "Cleans a server of session mode behind its client."),
+      string(
+          "pool", "server_check_query", "<empty>", "no check", longest_text,
+          field<&S::pool, &P::server_check_query>(),
+          "Asked before a server is used that was idle for server_check_delay; one that does not answer is "
+          "replaced, and the client does not notice. \"<empty>\" is an empty query, the cheapest there is."),
       duration("pool", "server_check_delay", 30s, "before each use",
                field<&S::pool, &P::server_check_delay>(),
                "How long a server may be idle and is used without a check."),
@@ -407,12 +408,12 @@ std::vector<Setting> make_table() {
                       field<&D::target_session_attrs>(),
                       "What a host must be to be used, as in libpq. A server connection that is not any more "
                       "is closed when it is free. prefer-standby: a standby, or else any."));
-  rows.push_back(text("databases", "dbname", "", "the name that the client asked for", longest_text,
-                      field<&D::dbname>(), "The name of the database on the server."));
-  rows.push_back(text("databases", "user", "", "the client's user", longest_text, field<&D::user>(),
-                      "The user who logs in to the server, whoever the client is."));
-  rows.push_back(secret(text("databases", "password", "", "the password of the client's user", longest_text,
-                             field<&D::password>(), "The password for the login to the server.")));
+  rows.push_back(string("databases", "dbname", "", "the name that the client asked for", longest_text,
+                        field<&D::dbname>(), "The name of the database on the server."));
+  rows.push_back(string("databases", "user", "", "the client's user", longest_text, field<&D::user>(),
+                        "The user who logs in to the server, whoever the client is."));
+  rows.push_back(secret(string("databases", "password", "", "the password of the client's user", longest_text,
+                               field<&D::password>(), "The password for the login to the server.")));
   const auto database = [&](Bytes name, Bytes general, SettingAccess access, Bytes doc) {
     rows.push_back(overriding(rows, "databases", name, general, access, doc));
   };
@@ -452,9 +453,9 @@ std::vector<Setting> make_table() {
   pin_policies(
       "databases", []<auto member>() { return field<&D::session_state_of, member>(); });
 
-  rows.push_back(secret(text("users", "password", "", "a user who cannot log in by password", longest_text,
-                             field<&U::password>(),
-                             "The password, or what PostgreSQL keeps of it (SCRAM-SHA-256$... or md5...).")));
+  rows.push_back(secret(string(
+      "users", "password", "", "a user who cannot log in by password", longest_text, field<&U::password>(),
+      "The password, or what PostgreSQL keeps of it (SCRAM-SHA-256$... or md5...).")));
   const auto user = [&](Bytes name, Bytes general, SettingAccess access, Bytes doc) {
     rows.push_back(overriding(rows, "users", name, general, access, doc));
   };
@@ -493,19 +494,19 @@ std::vector<Setting> make_table() {
                         "SCRAM. With trust nobody is asked for a password. With hba the rules of hba_file "
                         "say it for each client.")));
   rows.push_back(
-      text("auth", "auth_file", "", "none", longest_path, field<&S::auth, &A::auth_file>(),
-           "A file of users and passwords in PgBouncer's format, a line \"name\" \"password\" for "
-           "each; read at the start and at each RELOAD. A password in [users.NAME] counts before it. A "
-           "relative path begins at the directory of the configuration."));
+      string("auth", "auth_file", "", "none", longest_path, field<&S::auth, &A::auth_file>(),
+             "A file of users and passwords in PgBouncer's format, a line \"name\" \"password\" for "
+             "each; read at the start and at each RELOAD. A password in [users.NAME] counts before it. A "
+             "relative path begins at the directory of the configuration."));
   rows.push_back(shown_as(
       "auth_hba_file",
-      text("auth", "hba_file", "", "none", longest_path, field<&S::auth, &A::hba_file>(),
-           "Rules in the format of pg_hba.conf that say who may log in from where and how; the first that "
-           "fits "
-           "counts, and whom none fits is refused. Used with type = \"hba\" only; read at the start and at "
-           "each "
-           "RELOAD. Methods are trust, reject, md5 and scram-sha-256; groups, maps, host names and other "
-           "methods are errors. A relative path begins at the directory of the configuration.")));
+      string("auth", "hba_file", "", "none", longest_path, field<&S::auth, &A::hba_file>(),
+             "Rules in the format of pg_hba.conf that say who may log in from where and how; the first that "
+             "fits "
+             "counts, and whom none fits is refused. Used with type = \"hba\" only; read at the start and at "
+             "each "
+             "RELOAD. Methods are trust, reject, md5 and scram-sha-256; groups, maps, host names and other "
+             "methods are errors. A relative path begins at the directory of the configuration.")));
   rows.push_back(boolean("auth", "server_allow_cleartext", false,
                          field<&S::auth, &A::server_allow_cleartext>(),
                          "Whether a password is sent in clear text to a server that asks for it so."));
@@ -524,28 +525,28 @@ std::vector<Setting> make_table() {
            "they must, but for those on the Unix socket; verify-ca and verify-full: they must, and with a "
            "certificate that ca_file vouches for."));
   tls("client_tls_key_file",
-      text("client_tls", "key_file", "", "none", longest_path, field<&S::client_tls, &T::key_file>(),
-           "The private key of pgweir, in PEM, without a passphrase."));
+      string("client_tls", "key_file", "", "none", longest_path, field<&S::client_tls, &T::key_file>(),
+             "The private key of pgweir, in PEM, without a passphrase."));
   tls("client_tls_cert_file",
-      text("client_tls", "cert_file", "", "none", longest_path, field<&S::client_tls, &T::cert_file>(),
-           "The certificate that pgweir shows to clients, in PEM, and behind it those between it and the "
-           "authority."));
+      string("client_tls", "cert_file", "", "none", longest_path, field<&S::client_tls, &T::cert_file>(),
+             "The certificate that pgweir shows to clients, in PEM, and behind it those between it and the "
+             "authority."));
   tls("client_tls_ca_file",
-      text("client_tls", "ca_file", "", "none", longest_path, field<&S::client_tls, &T::ca_file>(),
-           "The authorities whose certificates clients may show, in PEM; \"system\" for the system's."));
+      string("client_tls", "ca_file", "", "none", longest_path, field<&S::client_tls, &T::ca_file>(),
+             "The authorities whose certificates clients may show, in PEM; \"system\" for the system's."));
   tls("client_tls_protocols",
-      text("client_tls", "protocols", "secure", "", longest_path, field<&S::client_tls, &T::protocols>(),
-           "TLS versions: \"secure\" (1.2 and up), \"all\", or a list of tlsv1.0, tlsv1.1, tlsv1.2 and "
-           "tlsv1.3, of which all between the least and the greatest are taken."));
+      string("client_tls", "protocols", "secure", "", longest_path, field<&S::client_tls, &T::protocols>(),
+             "TLS versions: \"secure\" (1.2 and up), \"all\", or a list of tlsv1.0, tlsv1.1, tlsv1.2 and "
+             "tlsv1.3, of which all between the least and the greatest are taken."));
   tls("client_tls_ciphers",
-      text("client_tls", "ciphers", "default", "", longest_text, field<&S::client_tls, &T::ciphers>(),
-           "Ciphers up to TLS 1.2, as OpenSSL names them; \"default\" for OpenSSL's choice."));
+      string("client_tls", "ciphers", "default", "", longest_text, field<&S::client_tls, &T::ciphers>(),
+             "Ciphers up to TLS 1.2, as OpenSSL names them; \"default\" for OpenSSL's choice."));
   tls("client_tls13_ciphers",
-      text("client_tls", "tls13_ciphers", "", "OpenSSL's choice", longest_text,
-           field<&S::client_tls, &T::tls13_ciphers>(), "Cipher suites of TLS 1.3, as OpenSSL names them."));
+      string("client_tls", "tls13_ciphers", "", "OpenSSL's choice", longest_text,
+             field<&S::client_tls, &T::tls13_ciphers>(), "Cipher suites of TLS 1.3, as OpenSSL names them."));
   tls("client_tls_ecdhcurve",
-      text("client_tls", "ecdhcurve", "auto", "", longest_text, field<&S::client_tls, &T::ecdhcurve>(),
-           "Curves for the key exchange, with colons between them; \"auto\" for OpenSSL's choice."));
+      string("client_tls", "ecdhcurve", "auto", "", longest_text, field<&S::client_tls, &T::ecdhcurve>(),
+             "Curves for the key exchange, with colons between them; \"auto\" for OpenSSL's choice."));
   tls("server_tls_sslmode",
       word("server_tls", "sslmode", TlsMode::prefer, field<&S::server_tls, &T::mode>(),
            "Whether connections to servers are encrypted, as in libpq. disable: never; allow and prefer: "
@@ -553,23 +554,23 @@ std::vector<Setting> make_table() {
            "the server can; require: always; verify-ca: and its certificate is one that ca_file vouches for; "
            "verify-full: and it is for the host that was asked for. Unix sockets are not encrypted."));
   tls("server_tls_ca_file",
-      text("server_tls", "ca_file", "", "none", longest_path, field<&S::server_tls, &T::ca_file>(),
-           "The authorities whose certificates servers may show, in PEM; \"system\" for the system's."));
+      string("server_tls", "ca_file", "", "none", longest_path, field<&S::server_tls, &T::ca_file>(),
+             "The authorities whose certificates servers may show, in PEM; \"system\" for the system's."));
   tls("server_tls_key_file",
-      text("server_tls", "key_file", "", "none", longest_path, field<&S::server_tls, &T::key_file>(),
-           "The private key of the certificate that pgweir shows to servers, in PEM."));
+      string("server_tls", "key_file", "", "none", longest_path, field<&S::server_tls, &T::key_file>(),
+             "The private key of the certificate that pgweir shows to servers, in PEM."));
   tls("server_tls_cert_file",
-      text("server_tls", "cert_file", "", "none", longest_path, field<&S::server_tls, &T::cert_file>(),
-           "The certificate that pgweir shows to servers that ask for one, in PEM."));
+      string("server_tls", "cert_file", "", "none", longest_path, field<&S::server_tls, &T::cert_file>(),
+             "The certificate that pgweir shows to servers that ask for one, in PEM."));
   tls("server_tls_protocols",
-      text("server_tls", "protocols", "secure", "", longest_path, field<&S::server_tls, &T::protocols>(),
-           "TLS versions, as client_tls.protocols."));
+      string("server_tls", "protocols", "secure", "", longest_path, field<&S::server_tls, &T::protocols>(),
+             "TLS versions, as client_tls.protocols."));
   tls("server_tls_ciphers",
-      text("server_tls", "ciphers", "default", "", longest_text, field<&S::server_tls, &T::ciphers>(),
-           "Ciphers up to TLS 1.2, as client_tls.ciphers."));
+      string("server_tls", "ciphers", "default", "", longest_text, field<&S::server_tls, &T::ciphers>(),
+             "Ciphers up to TLS 1.2, as client_tls.ciphers."));
   tls("server_tls13_ciphers",
-      text("server_tls", "tls13_ciphers", "", "OpenSSL's choice", longest_text,
-           field<&S::server_tls, &T::tls13_ciphers>(), "Cipher suites of TLS 1.3, as OpenSSL names them."));
+      string("server_tls", "tls13_ciphers", "", "OpenSSL's choice", longest_text,
+             field<&S::server_tls, &T::tls13_ciphers>(), "Cipher suites of TLS 1.3, as OpenSSL names them."));
 
   rows.push_back(shown_as("log_level", word("log", "level", LogLevel::info, field<&S::log, &G::level>(),
                                             "What is less important than this is not logged.")));
@@ -602,10 +603,10 @@ std::vector<Setting> make_table() {
 
   rows.push_back(
       at(restart, shown_as("metrics_address",
-                           text("metrics", "address", "127.0.0.1", "", longest_host,
-                                field<&S::metrics, &MetricsSettings::address>(),
-                                "The address that /metrics, /healthz and /readyz are served on over HTTP, "
-                                "without encryption and passwords."))));
+                           string("metrics", "address", "127.0.0.1", "", longest_host,
+                                  field<&S::metrics, &MetricsSettings::address>(),
+                                  "The address that /metrics, /healthz and /readyz are served on over HTTP, "
+                                  "without encryption and passwords."))));
   Setting metrics_port = integer("metrics", "port", 0, {0, 65535}, "",
                                  field<&S::metrics, &MetricsSettings::port>(), "The TCP port for that.");
   metrics_port.zero_or_none = "not served";

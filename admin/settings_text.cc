@@ -11,7 +11,24 @@ namespace {
 
 using std::int64_t;
 
-std::string quoted(Bytes text) {
+std::string joined_words(std::span<const Bytes> words) {
+  std::string text;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (i > 0) text += i + 1 == words.size() ? " or " : ", ";
+    text += toml_string(words[i]);
+  }
+  return text;
+}
+
+// The default that counts for a row that inherits.
+const SettingValue& effective_default(const Setting& setting) {
+  return setting.inherits.empty() ? setting.default_value
+                                  : find_setting("pool", setting.inherits)->default_value;
+}
+
+}  // namespace
+
+std::string toml_string(Bytes text) {
   static constexpr char digits[] = "0123456789ABCDEF";
   std::string result = "\"";
   for (const char c : text) {
@@ -27,23 +44,6 @@ std::string quoted(Bytes text) {
   return result += '"';
 }
 
-std::string joined_words(std::span<const Bytes> words) {
-  std::string text;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    if (i > 0) text += i + 1 == words.size() ? " or " : ", ";
-    text += quoted(words[i]);
-  }
-  return text;
-}
-
-// The default that counts for a row that inherits.
-const SettingValue& effective_default(const Setting& setting) {
-  return setting.inherits.empty() ? setting.default_value
-                                  : find_setting("pool", setting.inherits)->default_value;
-}
-
-}  // namespace
-
 std::string octal_text(std::int64_t mode) {
   std::string text = "0000";
   for (auto digit = text.rbegin(); digit != text.rend(); ++digit, mode /= 8) {
@@ -56,7 +56,7 @@ std::string toml_key(Bytes key) {
   const bool bare = !key.empty() && std::all_of(key.begin(), key.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
   });
-  return bare ? std::string(key) : quoted(key);
+  return bare ? std::string(key) : toml_string(key);
 }
 
 std::string full_name(const Setting& setting, Bytes entry) {
@@ -72,16 +72,16 @@ std::string toml_text(const Setting& setting, const SettingValue& value) {
     std::string operator()(std::monostate) const { return toml_text(row, effective_default(row)); }
     std::string operator()(bool yes) const { return yes ? "true" : "false"; }
     std::string operator()(int64_t number) const {
-      return row.kind == SettingKind::file_mode ? quoted(octal_text(number)) : std::to_string(number);
+      return row.kind == SettingKind::file_mode ? toml_string(octal_text(number)) : std::to_string(number);
     }
     std::string operator()(Duration span) const {
-      return span == Duration::zero() ? "0" : quoted(format_duration(span));
+      return span == Duration::zero() ? "0" : toml_string(format_duration(span));
     }
-    std::string operator()(const std::string& it) const { return quoted(it); }
+    std::string operator()(const std::string& it) const { return toml_string(it); }
     std::string operator()(const std::vector<std::string>& list) const {
       std::string all = "[";
-      if (row.kind == SettingKind::texts && list.size() == 1) return quoted(list.front());
-      for (const std::string& item : list) all += (all.size() > 1 ? ", " : "") + quoted(item);
+      if (row.kind == SettingKind::texts && list.size() == 1) return toml_string(list.front());
+      for (const std::string& item : list) all += (all.size() > 1 ? ", " : "") + toml_string(item);
       return all + "]";
     }
     std::string operator()(const std::vector<int64_t>& list) const {
@@ -135,7 +135,7 @@ std::string bounds_text(const Setting& setting) {
       return range([](int64_t number) { return std::to_string(number); }) +
              (setting.unit.empty() ? "" : " " + std::string(setting.unit)) + zero;
     case SettingKind::file_mode:
-      return range([](int64_t mode) { return quoted(octal_text(mode)); });
+      return range([](int64_t mode) { return toml_string(octal_text(mode)); });
     case SettingKind::duration:
       return range([](int64_t ns) { return ns == 0 ? "0" : format_duration(Duration(ns)); }) + zero;
     case SettingKind::text:

@@ -12,6 +12,8 @@ namespace pgweir {
 // "pool.min_pool_size"; for the row of an entry "databases.shop.host" (`databases."*".host`), or without a
 // name of the entry "databases.NAME.host".
 std::string full_name(const Setting& setting, Bytes entry = {});
+// A string in quotes. What is not UTF-8 in it, the loader refuses.
+std::string toml_string(Bytes text);
 // A key as TOML wants it: in quotes only where it must be.
 std::string toml_key(Bytes key);
 

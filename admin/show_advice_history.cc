@@ -11,8 +11,8 @@ struct HistoryRow {
   std::string at;
 };
 
-constexpr auto int4 = type_oid::int4;
-constexpr auto text = type_oid::text;
+using type_oid::int4;
+using type_oid::text;
 
 constexpr std::array history_table{
     column<HistoryRow>(
@@ -24,8 +24,7 @@ constexpr std::array history_table{
         "set: the size was changed; reset: it is the file's again; followed: what the last change did; "
         "advised: the autopilot would have changed it; checked: whether that would have been right."),
     column<HistoryRow>(
-        "by", text,
-        [](const HistoryRow& it) { return it.entry.by_autopilot ? "autopilot" : "operator"; },
+        "by", text, [](const HistoryRow& it) { return it.entry.by_autopilot ? "autopilot" : "operator"; },
         "Who changed the size, or would have."),
     column<HistoryRow>(
         "size_before", int4, [](const HistoryRow& it) { return it.entry.from; }, "The size that it had."),

@@ -8,9 +8,9 @@
 namespace pgweir {
 namespace {
 
-constexpr auto int4 = type_oid::int4;
-constexpr auto int8 = type_oid::int8;
-constexpr auto text = type_oid::text;
+using type_oid::int4;
+using type_oid::int8;
+using type_oid::text;
 
 struct AlertRow {
   const World* world = nullptr;

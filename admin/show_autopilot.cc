@@ -8,9 +8,9 @@
 namespace pgweir {
 namespace {
 
-constexpr auto int4 = type_oid::int4;
-constexpr auto text = type_oid::text;
-constexpr std::size_t prose_width = 44;
+using type_oid::int4;
+using type_oid::text;
+constexpr std::size_t note_prose_width = 44;
 
 constexpr std::array autopilot_table{
     column<AutopilotPlan>(
@@ -34,7 +34,7 @@ constexpr std::array autopilot_table{
         "reason", text,
         [](const AutopilotPlan& it) {
           return wrapped_text(it.note.empty() ? it.why : it.why + ". It only notes: " + it.note, "",
-                              prose_width);
+                              note_prose_width);
         },
         "Why it is about to change the size, or holds."),
 };

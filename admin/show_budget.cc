@@ -23,7 +23,7 @@ struct BudgetRow {
   std::string note;
 };
 
-constexpr auto text = type_oid::text;
+using type_oid::text;
 
 constexpr std::array budget_table{
     column<BudgetRow>(
@@ -145,7 +145,8 @@ class Rows {
 
 CommandOutcome show_budget(CommandCall& call) {
   std::vector<BudgetRow> rows;
-  for (const HostBudget& budget : host_budgets(call.world.workers, call.world.settings, call.world.limits)) {
+  const auto pools = merge_pools(call.world.workers, MeasureDepth::none);
+  for (const HostBudget& budget : host_budgets(pools, call.world.settings, call.world.limits)) {
     for (BudgetRow& row : Rows(budget, call.world).take()) rows.push_back(std::move(row));
   }
   write_rows(call.out, budget_table, rows);

@@ -14,7 +14,7 @@ namespace {
 
 constexpr int picture_width = 20;
 
-struct LevelRow {
+struct ConcurrencyRow {
   std::string pool;
   const char* what = "";
   int level = 0, level_to = 0;
@@ -24,31 +24,31 @@ struct LevelRow {
   std::string picture;
 };
 
-constexpr auto int4 = type_oid::int4;
-constexpr auto text = type_oid::text;
+using type_oid::int4;
+using type_oid::text;
 
 constexpr std::array concurrency_table{
-    column<LevelRow>(
-        "pool", text, [](const LevelRow& it) { return it.pool; }, "database/user."),
-    column<LevelRow>(
-        "what", text, [](const LevelRow& it) { return it.what; },
+    column<ConcurrencyRow>(
+        "pool", text, [](const ConcurrencyRow& it) { return it.pool; }, "database/user."),
+    column<ConcurrencyRow>(
+        "what", text, [](const ConcurrencyRow& it) { return it.what; },
         "What is counted. in use: servers that clients hold; executing: those of them that work; idle in "
         "transaction: those that wait for their client; waiting: clients without a server."),
-    column<LevelRow>(
-        "level", int4, [](const LevelRow& it) { return it.level; }, "So many at once ..."),
-    column<LevelRow>(
-        "level_to", int4, [](const LevelRow& it) { return it.level_to; },
+    column<ConcurrencyRow>(
+        "level", int4, [](const ConcurrencyRow& it) { return it.level; }, "So many at once ..."),
+    column<ConcurrencyRow>(
+        "level_to", int4, [](const ConcurrencyRow& it) { return it.level_to; },
         "... to so many, when several levels share the row."),
-    column<LevelRow>(
-        "percent", type_oid::numeric, [](const LevelRow& it) { return number_text(100 * it.share, 3); },
+    column<ConcurrencyRow>(
+        "percent", type_oid::numeric, [](const ConcurrencyRow& it) { return number_text(100 * it.share, 3); },
         "Of the time."),
-    column<LevelRow>(
-        "time_ms", type_oid::int8, [](const LevelRow& it) { return micros(it.time) / 1000; },
+    column<ConcurrencyRow>(
+        "time_ms", type_oid::int8, [](const ConcurrencyRow& it) { return micros(it.time) / 1000; },
         "How long, in milliseconds."),
-    column<LevelRow>(
-        "since", text, [](const LevelRow& it) { return it.since; }, "The window: from here until now."),
-    column<LevelRow>(
-        "picture", text, [](const LevelRow& it) { return it.picture; },
+    column<ConcurrencyRow>(
+        "since", text, [](const ConcurrencyRow& it) { return it.since; }, "The window: from here until now."),
+    column<ConcurrencyRow>(
+        "picture", text, [](const ConcurrencyRow& it) { return it.picture; },
         "The percentage as a bar, the longest of the pool and `what` at full width."),
 };
 
@@ -62,10 +62,10 @@ constexpr GaugeOf gauges[] = {{"in use", &PoolMeasure::held},
                               {"waiting", &PoolMeasure::waiting}};
 
 // Rows of no level are there as well up to the highest, and up to `marked`, so that the shape is true.
-std::vector<LevelRow> level_rows(const LevelTimes& times, int marked) {
+std::vector<ConcurrencyRow> level_rows(const LevelTimes& times, int marked) {
   const int highest = std::max(times.highest(), marked);
   const int width = levels_of_a_row(highest);
-  std::vector<LevelRow> rows(1 + static_cast<std::size_t>((highest + width - 1) / width));
+  std::vector<ConcurrencyRow> rows(1 + static_cast<std::size_t>((highest + width - 1) / width));
   for (std::size_t i = 1; i < rows.size(); ++i) {
     rows[i].level = 1 + (static_cast<int>(i) - 1) * width;
     rows[i].level_to = rows[i].level + width - 1;
@@ -76,15 +76,15 @@ std::vector<LevelRow> level_rows(const LevelTimes& times, int marked) {
   return rows;
 }
 
-void add_gauge(std::vector<LevelRow>& all, const PoolSnapshot& pool, const GaugeOf& gauge,
+void add_gauge(std::vector<ConcurrencyRow>& all, const PoolSnapshot& pool, const GaugeOf& gauge,
                const World& world) {
   const LevelTimes& times = pool.measure.*gauge.times;
   const int marked = gauge.times == &PoolMeasure::held ? pool.pool_size : 0;
   auto rows = level_rows(times, marked);
   const double total = static_cast<double>(std::max<std::int64_t>(times.total().count(), 1));
   Duration longest{1};
-  for (const LevelRow& row : rows) longest = std::max(longest, row.time);
-  for (LevelRow& row : rows) {
+  for (const ConcurrencyRow& row : rows) longest = std::max(longest, row.time);
+  for (ConcurrencyRow& row : rows) {
     row.pool = pool_name(pool);
     row.what = gauge.what;
     row.share = static_cast<double>(row.time.count()) / total;
@@ -102,7 +102,7 @@ void add_gauge(std::vector<LevelRow>& all, const PoolSnapshot& pool, const Gauge
 CommandOutcome show_concurrency(CommandCall& call) {
   const auto pools = pools_named(call.arguments, call.world, MeasureDepth::sums);
   if (!pools) return tl::unexpected(pools.error());
-  std::vector<LevelRow> rows;
+  std::vector<ConcurrencyRow> rows;
   for (const PoolSnapshot& pool : *pools) {
     for (const GaugeOf& gauge : gauges) add_gauge(rows, pool, gauge, call.world);
   }

@@ -24,8 +24,8 @@ struct ConnectionRow {
   std::uint64_t id = 0;
 };
 
-constexpr auto int4 = type_oid::int4;
-constexpr auto text = type_oid::text;
+using type_oid::int4;
+using type_oid::text;
 
 const char* word_of(ReplicationKind kind) {
   switch (kind) {
@@ -88,7 +88,7 @@ constexpr std::array connections_table{
         "ptr of the server or client at the other end; empty without one."),
     column<ConnectionRow>(
         "remote_pid", int4, [](const ConnectionRow& it) { return it.remote_pid; },
-        "Servers: the pid in pg_stat_activity."),
+        "Servers: the pid in pg_stat_activity. Clients of the Unix socket: their process; 0 for others."),
     column<ConnectionRow>(
         "tls", text, [](const ConnectionRow& it) { return it.tls; },
         "Version, cipher and key exchange. Empty: not encrypted."),
@@ -165,6 +165,7 @@ std::vector<ConnectionRow> client_rows(const World& world) {
     for (const ClientSnapshot& client : worker.clients) {
       ConnectionRow row = row_of(world, client);
       row.wait = client.waiting;
+      row.remote_pid = client.peer.pid;
       row.close_needed = client.state == ClientState::closing;
       if (client.state == ClientState::console) row.database = console_database;
       rows.push_back(std::move(row));

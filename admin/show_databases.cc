@@ -27,8 +27,8 @@ struct DatabaseRow {
   int paused = 0, disabled = 0;
 };
 
-constexpr auto int4 = type_oid::int4;
-constexpr auto text = type_oid::text;
+using type_oid::int4;
+using type_oid::text;
 
 constexpr std::array databases_table{
     column<DatabaseRow>(

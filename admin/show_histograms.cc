@@ -11,7 +11,7 @@
 namespace pgweir {
 namespace {
 
-constexpr int picture_width = 20;
+constexpr int bucket_picture_width = 20;
 
 struct HistogramOf {
   const char* what;
@@ -37,8 +37,8 @@ struct BucketRow {
   std::string picture;
 };
 
-constexpr auto int8 = type_oid::int8;
-constexpr auto text = type_oid::text;
+using type_oid::int8;
+using type_oid::text;
 
 constexpr std::array histograms_table{
     column<BucketRow>(
@@ -93,7 +93,7 @@ void add_histogram(std::vector<BucketRow>& all, const PoolSnapshot& pool, const 
     row.what = histogram.what;
     row.share = static_cast<double>(row.count) / total;
     row.since = time_text(world, pool.measure.since);
-    row.picture = bar(static_cast<double>(row.count) / static_cast<double>(most), picture_width);
+    row.picture = bar(static_cast<double>(row.count) / static_cast<double>(most), bucket_picture_width);
     all.push_back(std::move(row));
   }
 }

@@ -15,11 +15,11 @@ struct HolderRow {
   HolderSnapshot holder;
 };
 
-constexpr auto int4 = type_oid::int4;
-constexpr auto int8 = type_oid::int8;
-constexpr auto text = type_oid::text;
+using type_oid::int4;
+using type_oid::int8;
+using type_oid::text;
 
-constexpr std::size_t most_characters = 200;  // of a query
+constexpr std::size_t longest_query_shown = 200;  // of a query
 
 constexpr std::array holders_table{
     column<HolderRow>(
@@ -49,7 +49,7 @@ constexpr std::array holders_table{
         "held_ms", int8, [](const HolderRow& it) { return micros(it.holder.held) / 1000; },
         "How long the client has the server."),
     column<HolderRow>(
-        "query", text, [](const HolderRow& it) { return line_text(it.holder.query, most_characters); },
+        "query", text, [](const HolderRow& it) { return line_text(it.holder.query, longest_query_shown); },
         "The query that runs, or the latest that ended, with $ for every value."),
     column<HolderRow>(
         "backend_pid", int4, [](const HolderRow& it) { return it.server.backend_pid; },

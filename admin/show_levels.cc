@@ -10,11 +10,12 @@
 #include "admin/profile_view.h"
 #include "admin/show.h"
 #include "admin/words.h"
+#include "pool/time.h"
 
 namespace pgweir {
 namespace {
 
-constexpr int picture_width = 24;
+constexpr int level_picture_width = 24;
 constexpr Duration an_hour = std::chrono::hours(1);
 
 struct LevelRow {
@@ -27,10 +28,10 @@ struct LevelRow {
   std::string picture;
 };
 
-constexpr auto int4 = type_oid::int4;
-constexpr auto int8 = type_oid::int8;
-constexpr auto numeric = type_oid::numeric;
-constexpr auto text = type_oid::text;
+using type_oid::int4;
+using type_oid::int8;
+using type_oid::numeric;
+using type_oid::text;
 
 std::optional<std::string> rate_text(const std::optional<double>& rate) {
   return rate ? std::optional(number_text(*rate, 1)) : std::nullopt;
@@ -93,17 +94,16 @@ std::vector<LevelRow> rows_of(const MinuteWindow& window, int size) {
   }
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (rows[i].time > Duration::zero())
-      rows[i].per_second =
-          static_cast<double>(completions[i]) / std::chrono::duration<double>(rows[i].time).count();
+      rows[i].per_second = static_cast<double>(completions[i]) / in_seconds(rows[i].time);
   }
   return rows;
 }
 
 std::string picture_of(const LevelRow& row, double most, int size) {
-  std::string picture = bar(row.share / most, picture_width);
+  std::string picture = bar(row.share / most, level_picture_width);
   if (row.level > size && row.demand_share > 0) {
     const auto cells =
-        std::max(1, static_cast<int>(std::min(1.0, row.demand_share / most) * picture_width + 0.5));
+        std::max(1, static_cast<int>(std::min(1.0, row.demand_share / most) * level_picture_width + 0.5));
     for (int i = 0; i < cells; ++i) picture += "░";
     picture += " waited";
   }

@@ -21,9 +21,9 @@ struct CostRow {
   PinCost cost;
 };
 
-constexpr auto int4 = type_oid::int4;
-constexpr auto int8 = type_oid::int8;
-constexpr auto text = type_oid::text;
+using type_oid::int4;
+using type_oid::int8;
+using type_oid::text;
 
 constexpr std::array pins_table{
     column<PinRow>(

@@ -18,8 +18,8 @@ struct PoolRow {
   Cell load_balance_hosts;
 };
 
-constexpr auto int4 = type_oid::int4;
-constexpr auto text = type_oid::text;
+using type_oid::int4;
+using type_oid::text;
 
 constexpr std::array pools_table{
     column<PoolRow>(

@@ -15,9 +15,9 @@ struct QueryRow {
   double share = 0;
 };
 
-constexpr auto int8 = type_oid::int8;
-constexpr auto numeric = type_oid::numeric;
-constexpr auto text = type_oid::text;
+using type_oid::int8;
+using type_oid::numeric;
+using type_oid::text;
 
 std::int64_t mean(Duration sum, std::uint64_t count) {
   return count == 0 ? 0 : micros(sum) / static_cast<std::int64_t>(count);

@@ -15,8 +15,8 @@ struct ReadinessRow {
   UseCount count;
 };
 
-constexpr auto int8 = type_oid::int8;
-constexpr auto text = type_oid::text;
+using type_oid::int8;
+using type_oid::text;
 
 constexpr std::array readiness_table{
     column<ReadinessRow>(

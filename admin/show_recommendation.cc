@@ -10,12 +10,13 @@
 #include "admin/pool_view.h"
 #include "admin/show.h"
 #include "admin/words.h"
+#include "pool/time.h"
 
 namespace pgweir {
 namespace {
 
-constexpr std::size_t prose_width = 76;
-constexpr int picture_width = 30;
+constexpr std::size_t fact_prose_width = 76;
+constexpr int fact_picture_width = 30;
 
 struct FactRow {
   std::string pool;
@@ -26,7 +27,7 @@ struct FactRow {
   std::string text;
 };
 
-constexpr auto text = type_oid::text;
+using type_oid::text;
 
 constexpr std::array facts_table{
     column<FactRow>(
@@ -44,7 +45,7 @@ constexpr std::array facts_table{
     column<FactRow>(
         "unit", text, [](const FactRow& it) { return it.unit; }, "Of the value."),
     column<FactRow>(
-        "text", text, [](const FactRow& it) { return wrapped_text(it.text, "", prose_width); },
+        "text", text, [](const FactRow& it) { return wrapped_text(it.text, "", fact_prose_width); },
         "For people."),
 };
 
@@ -141,7 +142,7 @@ class Facts {
     add("measured", name, std::move(value), unit, std::move(words));
   }
   void say_measured() {
-    measured("window", whole(std::chrono::duration<double>(figures_.window_length).count()), "s",
+    measured("window", whole(in_seconds(figures_.window_length)), "s",
              advice_.window + (advice_.replayed
                                    ? ": its transactions were recorded, and replayed with other sizes."
                                    : ": from the sums of its minutes, by a formula."));
@@ -152,10 +153,10 @@ class Facts {
     measured("demand", number_text(figures_.mean_demand, 2), "connections",
              "On average, had nobody waited. " + of_size(figures_.mean_demand));
     measured("full", number_text(100 * figures_.full_share, 2), "%",
-             "Of the time all connections were in use. " + bar(figures_.full_share, picture_width));
-    measured(
-        "waited", number_text(100 * figures_.waited_share, 2), "%",
-        "Of the transactions had to wait for a connection. " + bar(figures_.waited_share, picture_width));
+             "Of the time all connections were in use. " + bar(figures_.full_share, fact_picture_width));
+    measured("waited", number_text(100 * figures_.waited_share, 2), "%",
+             "Of the transactions had to wait for a connection. " +
+                 bar(figures_.waited_share, fact_picture_width));
     measured("p99 wait", std::to_string(micros(figures_.p99_wait)), "us",
              "99 % waited " +
                  (figures_.p99_wait > Duration::zero() ? duration_text(figures_.p99_wait) + " or less"
@@ -164,11 +165,11 @@ class Facts {
     measured("gave up", std::to_string(figures_.gave_up), "clients", "Left without a connection.");
     measured("idle in transaction", number_text(100 * figures_.idle_in_transaction_share, 2), "%",
              "Of the time that connections were held, their clients did not use them. " +
-                 bar(figures_.idle_in_transaction_share, picture_width));
+                 bar(figures_.idle_in_transaction_share, fact_picture_width));
   }
   // Against the pool's size.
   std::string of_size(double connections) const {
-    return bar(connections / std::max(1, advice_.current), picture_width) + " of " +
+    return bar(connections / std::max(1, advice_.current), fact_picture_width) + " of " +
            std::to_string(advice_.current);
   }
 
@@ -176,7 +177,7 @@ class Facts {
   void say_what_if() {
     const auto length = [](double wait) { return wait <= 1e-4 ? 0.0 : std::log10(wait / 1e-4) / 6; };
     for (const WhatIf& it : advice_.what_if) {
-      std::string words = bar(length(it.p99_wait), picture_width);
+      std::string words = bar(length(it.p99_wait), fact_picture_width);
       words += (words.empty() ? "" : " ") + std::string("99 % wait ") +
                (it.p99_wait > 0 ? duration_text(it.p99_wait) + " or less" : "not at all") + ", busy " +
                percent_text(it.busy_share);
@@ -194,7 +195,7 @@ class Facts {
     if (most <= 0) return;
     for (const HostSpeed& it : advice_.speed)
       add("speed", std::to_string(it.executing), number_text(it.throughput, 1), "statements/s",
-          bar(it.throughput / most, picture_width) + " each takes " + number_text(it.slowdown, 2) +
+          bar(it.throughput / most, fact_picture_width) + " each takes " + number_text(it.slowdown, 2) +
               " times as long as alone");
   }
 

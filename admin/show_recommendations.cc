@@ -11,7 +11,7 @@
 namespace pgweir {
 namespace {
 
-// Prose is wrapped, because psql pads every row to the longest line of a column.
+// Prose is wrapped_prose, because psql pads every row to the longest line of a column.
 constexpr std::size_t prose_width = 44;
 
 struct AdviceRow {
@@ -19,16 +19,17 @@ struct AdviceRow {
   Advice advice;
 };
 
-std::string wrapped(Bytes text, Bytes prefix) { return wrapped_text(text, prefix, prose_width); }
+std::string wrapped_prose(Bytes text, Bytes prefix) { return wrapped_text(text, prefix, prose_width); }
 
-std::string listed(const std::vector<std::string>& sentences) {
+std::string bulleted(const std::vector<std::string>& sentences) {
   std::string out;
-  for (const std::string& sentence : sentences) out += (out.empty() ? "" : "\n") + wrapped(sentence, "- ");
+  for (const std::string& sentence : sentences)
+    out += (out.empty() ? "" : "\n") + wrapped_prose(sentence, "- ");
   return out;
 }
 
-constexpr auto int4 = type_oid::int4;
-constexpr auto text = type_oid::text;
+using type_oid::int4;
+using type_oid::text;
 
 constexpr std::array recommendations_table{
     column<AdviceRow>(
@@ -63,16 +64,16 @@ constexpr std::array recommendations_table{
         "confidence", text, [](const AdviceRow& it) { return to_string(it.advice.confidence); },
         "high, medium or low, by what evidence is missing; - while collecting."),
     column<AdviceRow>(
-        "window", text, [](const AdviceRow& it) { return wrapped(it.advice.window, ""); },
+        "window", text, [](const AdviceRow& it) { return wrapped_prose(it.advice.window, ""); },
         "The stretch of time that decided."),
     column<AdviceRow>(
-        "in_short", text, [](const AdviceRow& it) { return wrapped(it.advice.in_short, ""); },
+        "in_short", text, [](const AdviceRow& it) { return wrapped_prose(it.advice.in_short, ""); },
         "The advice in a line."),
     column<AdviceRow>(
-        "evidence", text, [](const AdviceRow& it) { return listed(it.advice.reasons); },
+        "evidence", text, [](const AdviceRow& it) { return bulleted(it.advice.reasons); },
         "What was measured, and what follows from it."),
     column<AdviceRow>(
-        "missing", text, [](const AdviceRow& it) { return listed(it.advice.missing); },
+        "missing", text, [](const AdviceRow& it) { return bulleted(it.advice.missing); },
         "What is not known, and lowers the confidence."),
 };
 
@@ -94,8 +95,8 @@ std::string note_of(const Advice& advice, const WhatIf& what) {
 std::string percent(double share) { return number_text(share * 100, 1); }
 std::int64_t microseconds(double seconds) { return std::llround(seconds * 1e6); }
 
-constexpr auto int8 = type_oid::int8;
-constexpr auto numeric = type_oid::numeric;
+using type_oid::int8;
+using type_oid::numeric;
 
 constexpr std::array what_if_table{
     column<WhatIfRow>(

@@ -6,8 +6,8 @@
 namespace pgweir {
 namespace {
 
-constexpr auto int8 = type_oid::int8;
-constexpr auto text = type_oid::text;
+using type_oid::int8;
+using type_oid::text;
 
 constexpr std::array savings_table{
     column<PoolSnapshot>(

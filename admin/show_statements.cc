@@ -11,7 +11,7 @@
 namespace pgweir {
 namespace {
 
-constexpr std::size_t most_characters = 100;  // of a text
+constexpr std::size_t longest_text_shown = 100;  // of a text
 
 struct StatementRow {
   Cell id;
@@ -20,9 +20,9 @@ struct StatementRow {
   StatementTotals sums;
 };
 
-constexpr auto int4 = type_oid::int4;
-constexpr auto int8 = type_oid::int8;
-constexpr auto text = type_oid::text;
+using type_oid::int4;
+using type_oid::int8;
+using type_oid::text;
 
 constexpr std::array statements_table{
     column<StatementRow>(
@@ -73,7 +73,7 @@ std::string id_text(std::uint64_t id) {
 
 StatementRow row_of(const StatementSnapshot& statement) {
   return {.id = id_text(statement.id),
-          .query = line_text(statement.text, most_characters, statement.length > statement.text.size()),
+          .query = line_text(statement.text, longest_text_shown, statement.length > statement.text.size()),
           .parameters = statement.parameters,
           .sums = {}};
 }

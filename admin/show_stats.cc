@@ -16,7 +16,7 @@ struct StatsRow {
   Averages averages;
 };
 
-constexpr auto numeric = type_oid::numeric;
+using type_oid::numeric;
 
 constexpr auto database_column = column<StatsRow>(
     "database", type_oid::text, [](const StatsRow& it) { return it.database; },

@@ -15,8 +15,8 @@ struct UserRow {
   ConnectionCounts counts;
 };
 
-constexpr auto int4 = type_oid::int4;
-constexpr auto text = type_oid::text;
+using type_oid::int4;
+using type_oid::text;
 
 // PgBouncer's form: text, nine characters wide, empty when not set.
 std::string padded(std::optional<int> size) {

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "admin/words.h"
+#include "pool/time.h"
 
 namespace pgweir {
 namespace {
@@ -12,17 +13,16 @@ using Minutes = std::vector<WindowRef>;
 using Effect = AdviceEntry::Effect;
 
 constexpr std::size_t most_minutes = 10, fewest_minutes = 5;
-constexpr std::uint64_t fewest_transactions = 20;  // of a minute
+constexpr std::uint64_t fewest_in_minute = 20;  // of a minute
 constexpr double like_rate = 4.0 / 3;
 constexpr double difference = 1.1;  // of the mean response
 constexpr double agreement = 0.85;
 
-double seconds(Duration span) { return std::chrono::duration<double>(span).count(); }
-double rate_of(const WindowRef& it) { return static_cast<double>(it->arrivals) / seconds(it->duration); }
+double rate_of(const WindowRef& it) { return static_cast<double>(it->arrivals) / in_seconds(it->duration); }
 double response_of(const WindowRef& it) {
-  return (seconds(it->waits.sum) + it->holding_seconds) / static_cast<double>(it->completions);
+  return (in_seconds(it->waits.sum) + it->holding_seconds) / static_cast<double>(it->completions);
 }
-double wait_of(const WindowRef& it) { return seconds(it->waits.unpack().quantile(0.99)); }
+double wait_of(const WindowRef& it) { return in_seconds(it->waits.unpack().quantile(0.99)); }
 
 template <class Value>
 double median(const Minutes& minutes, Value value) {
@@ -46,29 +46,29 @@ double share_higher(const Minutes& before, const Minutes& after, Value value) {
   return higher / static_cast<double>(before.size() * after.size());
 }
 
-struct Sums {
+struct MinuteSums {
   double response = 0, throughput = 0;  // seconds, transactions per second
   double p99_wait = 0;
   std::uint64_t gave_up = 0;
 
-  explicit Sums(const Minutes& minutes) {
+  explicit MinuteSums(const Minutes& minutes) {
     Histogram waits;
     double time = 0, transactions = 0;
     for (const WindowRef& it : minutes) {
       waits.add(it->waits);
-      response += seconds(it->waits.sum) + it->holding_seconds;
+      response += in_seconds(it->waits.sum) + it->holding_seconds;
       transactions += static_cast<double>(it->completions);
-      time += seconds(it->duration);
+      time += in_seconds(it->duration);
       gave_up += it->abandoned();
     }
     response /= transactions;
     throughput = transactions / time;
-    p99_wait = seconds(waits.quantile(0.99));
+    p99_wait = in_seconds(waits.quantile(0.99));
   }
 };
 
 bool counts(const WindowRef& it) {
-  return it->completions >= fewest_transactions && it->duration >= std::chrono::seconds(30);
+  return it->completions >= fewest_in_minute && it->duration >= std::chrono::seconds(30);
 }
 
 Minutes minutes_after(const Minutes& minutes, Instant changed) {
@@ -94,14 +94,15 @@ Minutes minutes_before(const Minutes& minutes, Instant changed, Instant earlier,
   return before;
 }
 
-std::string figures_text(const Sums& before, const Sums& after, Duration target) {
+std::string figures_text(const MinuteSums& before, const MinuteSums& after, Duration target) {
   return "p99 wait " + duration_text(before.p99_wait) + " -> " + duration_text(after.p99_wait) + " (target " +
          duration_text(target) + "), mean response " + duration_text(before.response) + " -> " +
          duration_text(after.response) + ", " + number_text(before.throughput, 1) + " -> " +
          number_text(after.throughput, 1) + " transactions/s";
 }
 
-Effect compare(const Minutes& before, const Minutes& after, const Sums& was, const Sums& is, double target) {
+Effect compare(const Minutes& before, const Minutes& after, const MinuteSums& was, const MinuteSums& is,
+               double target) {
   const double slower = share_higher(before, after, response_of);
   const double waits_more = share_higher(before, after, wait_of);
   const bool worse = (is.response > was.response * difference && slower >= agreement) ||
@@ -122,22 +123,22 @@ SizeEffect judge_size(const Minutes& minutes, Instant changed, Instant earlier, 
     return {Effect::unclear,
             "too little traffic after the change to judge it: " + std::to_string(after.size()) + " of " +
                 std::to_string(fewest_minutes) + " minutes with at least " +
-                std::to_string(fewest_transactions) + " transactions"};
+                std::to_string(fewest_in_minute) + " transactions"};
   }
   const double rate = median(after, rate_of);
   const Minutes before = minutes_before(minutes, changed, earlier, [rate](const WindowRef& it) {
     return rate_of(it) * like_rate >= rate && rate_of(it) <= rate * like_rate;
   });
-  const double target = seconds(target_wait);
-  const Sums is(after);
+  const double target = in_seconds(target_wait);
+  const MinuteSums is(after);
   if (before.size() >= fewest_minutes) {
-    const Sums was(before);
+    const MinuteSums was(before);
     return {compare(before, after, was, is, target), figures_text(was, is, target_wait)};
   }
   // A pool that was too small may have held the traffic down.
   const Minutes last = minutes_before(minutes, changed, earlier, [](const WindowRef&) { return true; });
   if (last.size() >= fewest_minutes) {
-    const Sums was(last);
+    const MinuteSums was(last);
     const bool freed = is.throughput > was.throughput && is.response <= was.response && was.p99_wait > target;
     return {
         freed ? Effect::better : Effect::unclear,

@@ -6,6 +6,8 @@
 #include <map>
 #include <optional>
 
+#include "pool/time.h"
+
 namespace pgweir {
 
 namespace {
@@ -13,6 +15,7 @@ namespace {
 constexpr double completions_to_fit = 30;
 constexpr double completions_to_trust = 100;
 constexpr std::size_t most_classes = 15;
+constexpr double completions_to_compare = 1000;
 constexpr double growth_that_counts = 0.15;  // % more throughput for each % more connections
 // How much worse than the best, in squared standard deviations, a curve may fit and still be the right one.
 constexpr double fits_as_well = 4;
@@ -34,7 +37,7 @@ struct Class {
 std::vector<Class> sum_up(std::span<const SpeedEvidence> evidence, Instant now) {
   std::map<std::uint64_t, Class> all;
   for (const SpeedEvidence& it : evidence) {
-    const double age = std::max(0.0, std::chrono::duration<double>(now - it.start - it.length).count());
+    const double age = std::max(0.0, in_seconds(now - it.start - it.length));
     const double weight = std::exp2(-age / (3 * 86400.0));
     for (const auto& [fingerprint, levels] : it.classes) {
       Class& sum = all[fingerprint];
@@ -156,6 +159,22 @@ std::vector<Fit> all_fits(const SpeedCurve& curve) {
   return fits;
 }
 
+// Two sizes that are close, each full all the time, as when a DBA went from 16 connections to 24: no curve
+// can be drawn through that, but whether the second got more done can be clear.
+bool is_surely_flat(const SpeedCurve& curve) {
+  const auto solid = [](const SpeedCurve::Level& level) {
+    return level.completions >= completions_to_compare;
+  };
+  const auto low = std::find_if(curve.levels.begin(), curve.levels.end(), solid);
+  const auto high = std::find_if(curve.levels.rbegin(), curve.levels.rend(), solid);
+  if (low == curve.levels.end() || high->level < 1.25 * low->level) return false;
+  const double more = std::log(static_cast<double>(high->level) / low->level);
+  const double growth = 1 + std::log(high->speed / low->speed) / more;
+  // Two standard errors of durations that spread as exponential ones do.
+  const double error = 2 * std::sqrt(1 / low->completions + 1 / high->completions) / more;
+  return growth + error < growth_that_counts;
+}
+
 void find_class_slowdowns(SpeedCurve& curve, const std::vector<Class>& classes) {
   const int top = curve.highest();
   for (const Class& it : classes) {
@@ -214,7 +233,7 @@ SpeedCurve fit_speed(std::span<const SpeedEvidence> evidence, Instant now) {
   scale_and_squares(curve, std::vector<double>(curve.levels.size(), 1.0), squares);
   curve.error = std::sqrt(squares / total);
   const int low = curve.levels.front().level, high = curve.highest();
-  if (high < 2 * low || high < 3) return curve;
+  if (high < 3 || (high < 2 * low && !is_surely_flat(curve))) return curve;
   const std::vector<Fit> fits = all_fits(curve);
   const Fit* fit = &fits.front();
   for (const Fit& it : fits)

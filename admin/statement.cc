@@ -4,14 +4,15 @@
 #include <optional>
 #include <utility>
 
+#include "protocol/bytes.h"
+
 namespace pgweir {
 namespace {
 
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 bool begins_word(char c) {
-  const char l = lower(c);
+  const char l = lower_ascii(c);
   return (l >= 'a' && l <= 'z') || c == '_' || static_cast<unsigned char>(c) >= 0x80;
 }
 bool continues_word(char c) { return begins_word(c) || is_digit(c) || c == '$'; }
@@ -137,7 +138,7 @@ class Splitter {
 bool Token::is(Bytes word) const {
   return (kind == Kind::word || kind == Kind::quoted) &&
          std::equal(text.begin(), text.end(), word.begin(), word.end(),
-                    [](char a, char b) { return lower(a) == lower(b); });
+                    [](char a, char b) { return lower_ascii(a) == lower_ascii(b); });
 }
 
 tl::expected<std::vector<Statement>, ConsoleError> split_statements(Bytes query) {

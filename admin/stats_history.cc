@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "pool/time.h"
+
 namespace pgweir {
 namespace {
 
@@ -22,7 +24,7 @@ PoolTotals sum_of(const DatabaseTotals& databases) {
 }  // namespace
 
 Averages averages_of(const PoolTotals& now, const PoolTotals& before, Duration span) {
-  const double seconds = std::chrono::duration<double>(span).count();
+  const double seconds = in_seconds(span);
   const auto rate = [&](std::uint64_t a, std::uint64_t b) {
     return seconds > 0 ? static_cast<std::uint64_t>(static_cast<double>(minus(a, b)) / seconds) : 0;
   };
@@ -42,7 +44,6 @@ Averages averages_of(const PoolTotals& now, const PoolTotals& before, Duration s
   return averages;
 }
 
-
 DatabaseTotals database_totals(std::span<const WorkerSnapshot> workers) {
   DatabaseTotals totals;
   for (const WorkerSnapshot& worker : workers) {
@@ -60,7 +61,9 @@ std::string StatsHistory::line(Instant started) const {
   const PoolTotals before = older_ ? sum_of(older_->totals) : PoolTotals{};
   const Averages it = averages_of(sum_of(now.totals), before, now.at - (older_ ? older_->at : started));
   return "stats: " + std::to_string(it.xact_count) + " xacts/s, " + std::to_string(it.query_count) +
-         " queries/s, in " + std::to_string(it.received) + " B/s, out " + std::to_string(it.sent) +
+         " queries/s, " + std::to_string(it.client_parse_count) + " client parses/s, " +
+         std::to_string(it.server_parse_count) + " server parses/s, " + std::to_string(it.bind_count) +
+         " binds/s, in " + std::to_string(it.received) + " B/s, out " + std::to_string(it.sent) +
          " B/s, xact " + std::to_string(it.xact_time) + " us, query " + std::to_string(it.query_time) +
          " us, wait " + std::to_string(it.wait_time) + " us";
 }

@@ -7,11 +7,11 @@
 #include <unordered_set>
 #include <utility>
 
+#include "pool/time.h"
+
 namespace pgweir {
 
 namespace {
-
-constexpr double microsecond = 1e-6;
 
 double mean_of(const std::vector<double>& times) {
   double total = 0, sum = 0;
@@ -143,7 +143,7 @@ std::vector<double> level_times(const std::vector<Interval>& intervals, double l
 
 TraceFigures figures_of(const TraceSegment& segment) {
   TraceFigures figures;
-  const double length = figures.length = std::chrono::duration<double>(segment.length).count();
+  const double length = figures.length = in_seconds(segment.length);
   if (!(length > 0)) return figures;
   std::vector<Interval> held, demand;
   std::vector<double> waits, holdings;

@@ -3,6 +3,7 @@
 
 #include <charconv>
 
+#include "admin/console_error.h"
 #include "admin/console_parameters.h"
 #include "admin/show.h"
 
@@ -12,10 +13,6 @@ namespace {
 constexpr Bytes wrong_state = sqlstate::object_not_in_prerequisite_state;
 constexpr Bytes unknown_database = sqlstate::invalid_catalog_name;
 constexpr Bytes wrong_value = sqlstate::invalid_parameter_value;
-
-tl::unexpected<ConsoleError> failed(Bytes sqlstate, std::string message, std::string hint = {}) {
-  return tl::unexpected(ConsoleError{sqlstate, std::move(message), {}, std::move(hint)});
-}
 
 // The database that the arguments name; empty when they name none. `verb` as in "cannot pause admin db".
 CommandOutcome take_database(CommandCall& call, const char* verb) {

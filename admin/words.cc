@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "pool/time.h"
+
 namespace pgweir {
 
 namespace {
@@ -57,9 +59,7 @@ std::string duration_text(double secs) {
   return number_text(secs / 3600, 0) + " h";
 }
 
-std::string duration_text(Duration span) {
-  return duration_text(std::chrono::duration<double>(span).count());
-}
+std::string duration_text(Duration span) { return duration_text(in_seconds(span)); }
 
 std::string count_text(std::uint64_t n, const char* one, const char* many) {
   return std::to_string(n) + ' ' + (n == 1 ? one : many);

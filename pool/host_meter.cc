@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <limits>
 
+#include "pool/time.h"
+
 namespace pgweir {
 
 namespace {
 
 // Statements up to this are put to the levels of their first and last moment.
 constexpr Duration short_time = std::chrono::milliseconds(2);
-
-double seconds(Duration span) { return std::chrono::duration<double>(span).count(); }
 
 }  // namespace
 
@@ -69,14 +69,14 @@ void HostMeter::ended(std::uint64_t statement_class, Instant start, std::uint16_
   auto& levels = evidence_.classes[told_apart ? statement_class : 0];
   const Duration span = std::max(now - start, Duration::zero());
   if (span <= short_time) {
-    at(levels, level).exposure += seconds(span) / 2;
-    at(levels, level_).exposure += seconds(span) / 2;
+    at(levels, level).exposure += in_seconds(span) / 2;
+    at(levels, level_).exposure += in_seconds(span) / 2;
   } else {
     const std::int64_t first = cell_of(start), last = cell_of(now);
     const std::int64_t known = std::max(first, last - cells + 1);
     // Longer than the samples reach back: as it was when it began.
     if (known > first) at(levels, level).exposure += 1e-3 * static_cast<double>(known - first);
-    const double share = seconds(span) / (1e-3 * static_cast<double>(last - first));
+    const double share = in_seconds(span) / (1e-3 * static_cast<double>(last - first));
     for (std::int64_t cell = known + 1; cell <= last; ++cell)
       at(levels, sample(cell)).exposure += 1e-3 * share;
   }

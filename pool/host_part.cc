@@ -11,10 +11,6 @@ namespace {
 // Statements up to this are put to the levels of their first and last moment.
 constexpr std::int64_t short_us = 2000;
 
-std::uint16_t narrow(int value) {
-  return static_cast<std::uint16_t>(std::clamp<int>(value, 0, std::numeric_limits<std::uint16_t>::max()));
-}
-
 std::uint32_t whole_us(Duration span) {
   return static_cast<std::uint32_t>(
       std::clamp<std::int64_t>(micros(span), 0, std::numeric_limits<std::int32_t>::max()));

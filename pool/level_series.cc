@@ -15,10 +15,6 @@ constexpr std::uint32_t coarser = 4;
 constexpr std::int64_t longest_us = std::int64_t{1} << 31;
 constexpr std::int64_t never_us = std::numeric_limits<std::int64_t>::max();
 
-std::uint16_t narrow(int value) {
-  return static_cast<std::uint16_t>(std::clamp<int>(value, 0, std::numeric_limits<std::uint16_t>::max()));
-}
-
 // The first point of the grid at or after `us`.
 std::uint32_t on_grid(std::int64_t us, std::uint32_t grid) {
   const auto clamped = static_cast<std::uint32_t>(std::clamp<std::int64_t>(us, 0, longest_us));

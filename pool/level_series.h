@@ -6,8 +6,10 @@
 // four times as coarse, as often as it takes; then a step says how the level stood at a point of the grid, so
 // that shares of the time stay true on average, whatever happens between two points.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -15,6 +17,11 @@
 #include "pool/time.h"
 
 namespace pgweir {
+
+// A level as it is stored: what is beyond counts as the highest.
+constexpr std::uint16_t narrow(int level) {
+  return static_cast<std::uint16_t>(std::clamp<int>(level, 0, std::numeric_limits<std::uint16_t>::max()));
+}
 
 struct ArrivalTrend;
 

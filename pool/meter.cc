@@ -6,6 +6,7 @@
 
 #include "pool/host_meter.h"
 #include "pool/measuring.h"
+#include "pool/time.h"
 
 namespace pgweir {
 
@@ -15,8 +16,6 @@ std::int64_t minute_of(Instant t) {
   const auto ns = t.time_since_epoch();
   return std::chrono::floor<std::chrono::minutes>(ns).count();
 }
-
-double seconds(Duration span) { return std::chrono::duration<double>(span).count(); }
 
 }  // namespace
 
@@ -250,8 +249,8 @@ void Meter::released(Use& use, Instant now) {
 
   holdings_.record(holding);
   ++now_.completions;
-  now_.holding_seconds += seconds(holding);
-  now_.holding_seconds_squared += seconds(holding) * seconds(holding);
+  now_.holding_seconds += in_seconds(holding);
+  now_.holding_seconds_squared += in_seconds(holding) * in_seconds(holding);
   needing(-1, now);
   use = Use{};
 }

@@ -31,7 +31,7 @@ bool is_whole(const MinuteWindow& window) { return window.shards > 1 && !window.
 
 Period period_of(const WindowRef& minute) { return {*minute, minute, minute, false}; }
 
-void add(Period& period, const Period& more) {
+void extend(Period& period, const Period& more) {
   append(period.sum, more.sum);
   const auto load = [](const WindowRef& window) { return window ? window->offered_load() : -1.0; };
   if (load(more.busiest) > load(period.busiest)) period.busiest = more.busiest;
@@ -151,7 +151,7 @@ void PoolHistory::close_parts(Tier tier, const std::vector<Part>& parts, Start s
     const std::vector<PeriodRef>& all = of(tier);
     if (now >= end + lateness && (all.empty() || place(all.back()->sum.start, tier) < here)) {
       Period period = as_period(parts[i]);
-      for (std::size_t more = i + 1; more < next; ++more) pgweir::add(period, as_period(parts[more]));
+      for (std::size_t more = i + 1; more < next; ++more) extend(period, as_period(parts[more]));
       period.gap = period.gap || !runs.covers(start, end);
       closed.emplace_back(tier, std::make_shared<const Period>(std::move(period)));
       push(tier, closed.back().second);

@@ -83,7 +83,7 @@ struct PoolProfile {
 
   PoolMeasure measure;                              // since the start; its windows: all minutes that are kept
   std::vector<PeriodRef> ten_minutes, hours, days;  // oldest first
-  std::vector<Instant> incidents;       // starts of minutes that are not to decide a size, ascending
+  std::vector<Instant> incidents;       // minutes that are not to decide a size, ascending, in whole minutes
   std::vector<TraceRef> traces;         // the busiest and the worst stretches, oldest first
   std::vector<StatementClass> classes;  // what TraceRecord::statement_class counts; may be empty
 };

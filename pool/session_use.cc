@@ -4,7 +4,7 @@ namespace pgweir {
 
 namespace {
 
-void add(UseCount& count, const UseCount& other) {
+void add_use(UseCount& count, const UseCount& other) {
   count.sessions += other.sessions;
   count.transactions += other.transactions;
 }
@@ -17,10 +17,10 @@ void count_once(UseCount& count, bool in_session, bool in_transaction) {
 }  // namespace
 
 void ApplicationUse::add(const ApplicationUse& other) {
-  pgweir::add(all, other.all);
-  for (std::size_t i = 0; i < state.size(); ++i) pgweir::add(state[i], other.state[i]);
-  pgweir::add(named_statement, other.named_statement);
-  pgweir::add(unread, other.unread);
+  add_use(all, other.all);
+  for (std::size_t i = 0; i < state.size(); ++i) add_use(state[i], other.state[i]);
+  add_use(named_statement, other.named_statement);
+  add_use(unread, other.unread);
 }
 
 ApplicationUse& ApplicationUses::of(std::string_view name) {

@@ -27,7 +27,9 @@ struct PeerAddress {
   int port = 0;
   std::string local_address;
   int local_port = 0;
-  bool own_user = false;  // at a Unix socket: a process of the user that pgweir runs as
+  // At a Unix socket: the process at the other end, 0 elsewhere, and whether its user is pgweir's own.
+  std::int32_t pid = 0;
+  bool own_user = false;
 };
 
 // What is cut beside the pools and their counts.

@@ -164,6 +164,7 @@ PoolProfile State::profile(const Route& route) const {
   profile.hours = pool.history.periods(Tier::hours);
   profile.days = pool.history.periods(Tier::days);
   profile.traces = pool.traces.segments();
+  profile.incidents = incidents_of(pool.traces, pool.profile.get());
   std::vector<StatementClass> classes;
   for (const std::uint64_t id : pool.traces.classes()) {
     const auto named = std::find_if(profile.classes.begin(), profile.classes.end(),
@@ -172,6 +173,16 @@ PoolProfile State::profile(const Route& route) const {
   }
   profile.classes = std::move(classes);
   return profile;
+}
+
+std::vector<Instant> incidents_of(const TraceStore& traces, const PoolProfile* earlier) {
+  std::vector<Instant> all = traces.incidents();
+  if (earlier != nullptr) all.insert(all.end(), earlier->incidents.begin(), earlier->incidents.end());
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  constexpr std::size_t most = 5000;
+  if (all.size() > most) all.erase(all.begin(), all.end() - most);
+  return all;
 }
 
 std::string name_of(const Route& route) { return route.database + "/" + route.user; }

@@ -147,6 +147,8 @@ void State::for_each(Visit visit) const {
   for (const AdviceEntry& entry : advice_) visit(StateEntry(entry));
 }
 
+// Minutes that were incidents, also those that an earlier process saw, whose profile may be null; ascending.
+std::vector<Instant> incidents_of(const TraceStore& traces, const PoolProfile* earlier);
 // For the pool of a profile that stands alone: "database/user".
 std::string name_of(const Route& route);
 

@@ -18,7 +18,7 @@ constexpr std::size_t longest_payload = std::size_t{32} << 20;
 constexpr std::size_t longest_name = 8192;  // a StartupMessage is not longer
 constexpr std::size_t longest_text = 65536;
 constexpr int most_size = 1 << 20;
-constexpr std::size_t most_classes = 256;
+constexpr std::size_t most_listed_classes = most_trace_classes + 1;  // and "none"
 constexpr std::size_t most_incidents = 10'000;
 
 // Never given another meaning.
@@ -129,7 +129,7 @@ ProfileEntry read_profile(ByteReader& in, const WallClock& clock) {
   profile.measure = read_measure(in, clock);
   const std::uint64_t incidents = in.number(most_incidents);
   for (std::uint64_t i = 0; i < incidents && in.ok(); ++i) profile.incidents.push_back(clock.read(in));
-  const std::uint64_t classes = in.number(most_classes);
+  const std::uint64_t classes = in.number(most_listed_classes);
   for (std::uint64_t i = 0; i < classes && in.ok(); ++i) {
     const std::uint64_t fingerprint = in.number();
     profile.classes.push_back({fingerprint, in.text(longest_text)});
@@ -201,7 +201,7 @@ AdviceEntry read_advice(ByteReader& in, const WallClock& clock) {
 TraceEntry read_trace_entry(ByteReader& in, const WallClock& clock) {
   TraceEntry entry;
   entry.route = read_route(in);
-  const std::uint64_t classes = in.number(most_classes);
+  const std::uint64_t classes = in.number(most_listed_classes);
   for (std::uint64_t i = 0; i < classes && in.ok(); ++i) entry.classes.push_back(in.number());
   entry.trace = std::make_shared<const TraceSegment>(read_trace(in, clock));
   return entry;

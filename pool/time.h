@@ -30,6 +30,8 @@ constexpr Duration saturated_sum(Duration a, Duration b) {
   return a > Duration::max() - b ? Duration::max() : a + b;
 }
 
+constexpr double in_seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
+
 constexpr std::int64_t micros(Duration d) {
   return std::chrono::duration_cast<std::chrono::microseconds>(d).count();
 }

@@ -2,7 +2,9 @@
 // What happened at one pool in a stretch of time, transaction by transaction, so that it can be replayed with
 // other sizes. Plain values, never changed once a segment is closed; no SQL, no values, no names in them.
 
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -49,6 +51,10 @@ struct TraceRecord {
   }
 };
 static_assert(sizeof(TraceRecord) == 24);
+
+inline constexpr double microsecond = 1e-6;  // in seconds, which figures of a trace are in
+// 0 is no class; see TraceRecord::statement_class.
+inline constexpr std::size_t most_trace_classes = std::numeric_limits<std::uint8_t>::max();
 
 struct TraceSegment {
   static constexpr Duration level_step = std::chrono::milliseconds(1);

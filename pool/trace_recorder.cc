@@ -7,8 +7,6 @@ namespace pgweir {
 
 namespace {
 
-constexpr std::size_t most_classes = 255;
-
 std::uint32_t whole_micros(Duration span) {
   const std::int64_t us = std::max<std::int64_t>(micros(span), 0);
   return static_cast<std::uint32_t>(std::min<std::int64_t>(us, std::numeric_limits<std::uint32_t>::max()));
@@ -42,7 +40,7 @@ TraceRecord TraceRecorder::record(const Use& use, std::uint8_t flags, Instant no
 std::uint8_t TraceRecorder::number_of(std::uint64_t statement_class) {
   const auto found = numbers_.find(statement_class);
   if (found != numbers_.end()) return found->second;
-  if (statement_class == 0 || classes_.size() == most_classes) return 0;
+  if (statement_class == 0 || classes_.size() == most_trace_classes) return 0;
   const auto number = static_cast<std::uint8_t>(classes_.size());
   classes_.push_back(statement_class);
   numbers_.emplace(statement_class, number);

@@ -12,8 +12,6 @@ namespace {
 using std::chrono::hours;
 using std::chrono::minutes;
 
-constexpr std::size_t most_classes = 255;
-
 template <class Unit>
 std::int64_t place_of(const TraceSegment& segment) {
   return std::chrono::floor<Unit>(segment.start.time_since_epoch()).count();
@@ -62,7 +60,7 @@ void TraceStore::renumber(TraceSegment& part, const std::vector<std::uint64_t>& 
     const auto found = std::find(classes_.begin(), classes_.end(), classes[i]);
     if (found != classes_.end()) {
       numbers[i] = static_cast<std::uint8_t>(found - classes_.begin());
-    } else if (classes_.size() < most_classes) {
+    } else if (classes_.size() < most_trace_classes) {
       numbers[i] = static_cast<std::uint8_t>(classes_.size());
       classes_.push_back(classes[i]);
     }
@@ -82,8 +80,37 @@ void TraceStore::add(TraceSegment part, const std::vector<std::uint64_t>& classe
     segments_.push_back(std::make_shared<const TraceSegment>(std::move(part)));
     std::sort(segments_.begin(), segments_.end(),
               [](const TraceRef& a, const TraceRef& b) { return a->start < b->start; });
+    judge_complete();
   }
   trim();
+}
+
+// Workers come to the end of a minute one after the other: the last but one may still lack parts.
+void TraceStore::judge_complete() {
+  for (std::size_t i = 0; i + 2 < segments_.size(); ++i) {
+    const std::int64_t place = place_of<minutes>(*segments_[i]);
+    if (place <= judged_) continue;
+    judged_ = place;
+    // One of an earlier process was judged there.
+    if (segments_[i]->incident || watch_.add(*segments_[i])) mark(segments_[i]);
+  }
+  const Instant oldest = segments_.back()->start - hours(7 * 24);
+  std::erase_if(incidents_, [&](Instant at) { return at < oldest; });
+}
+
+void TraceStore::judge_open() {
+  for (TraceRef& segment : segments_) {
+    if (place_of<minutes>(*segment) > judged_ && watch_.is_incident(*segment)) mark(segment);
+  }
+}
+
+void TraceStore::mark(TraceRef& segment) {
+  if (!segment->incident) {
+    TraceSegment marked = *segment;
+    marked.incident = true;
+    segment = std::make_shared<const TraceSegment>(std::move(marked));
+  }
+  incidents_.push_back(std::chrono::floor<minutes>(segment->start));
 }
 
 void TraceStore::trim() {
@@ -102,6 +129,7 @@ void TraceStore::trim() {
   std::vector<double> loads(old);
   for (std::size_t i = 0; i < old; ++i) {
     const TraceSegment& segment = *segments_[i];
+    if (segment.incident) continue;
     const std::int64_t its_hour = place_of<hours>(segment);
     loads[i] = load_of(segment);
     if (hour - its_hour < 24) {

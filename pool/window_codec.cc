@@ -14,7 +14,7 @@ constexpr int most_connections = 1 << 20;
 constexpr int most_shards = 64;
 constexpr std::size_t most_records = std::size_t{1} << 20;
 constexpr std::size_t most_samples = std::size_t{1} << 18;
-constexpr std::size_t most_classes = 4096;
+constexpr std::size_t most_speed_classes = 4096;
 constexpr std::size_t most_levels = 4096;
 constexpr std::size_t most_levels_of_all = std::size_t{1} << 20;
 // Beyond the longest segment, and so far from the ends of the type that a shift by a minute stays in it.
@@ -315,10 +315,10 @@ TraceSegment read_trace(ByteReader& in, const WallClock& clock) {
 void write(ByteWriter& out, const SpeedEvidence& evidence, const WallClock& clock) {
   clock.write(out, evidence.start);
   out.span(evidence.length);
-  out.number(std::min(evidence.classes.size(), most_classes));
+  out.number(std::min(evidence.classes.size(), most_speed_classes));
   std::size_t written = 0;
   for (const auto& [fingerprint, levels] : evidence.classes) {
-    if (++written > most_classes) break;
+    if (++written > most_speed_classes) break;
     const auto used = [](const SpeedEvidence::Level& it) { return it.completions != 0 || it.exposure > 0; };
     out.number(fingerprint);
     const std::size_t size = std::min(levels.size(), most_levels);
@@ -339,7 +339,7 @@ SpeedEvidence read_evidence(ByteReader& in, const WallClock& clock) {
   SpeedEvidence evidence;
   evidence.start = clock.read(in);
   evidence.length = in.span(longest_measure);
-  const std::uint64_t classes = in.number(most_classes);
+  const std::uint64_t classes = in.number(most_speed_classes);
   std::size_t all = 0;
   for (std::uint64_t i = 0; i < classes && in.ok(); ++i) {
     std::vector<SpeedEvidence::Level>& levels = evidence.classes[in.number()];

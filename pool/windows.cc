@@ -5,6 +5,8 @@
 #include <limits>
 #include <utility>
 
+#include "pool/time.h"
+
 namespace pgweir {
 
 namespace {
@@ -40,7 +42,7 @@ LevelTimes combine_active(LevelTimes a, LevelTimes b, Duration common_idle) {
 }  // namespace
 
 void ArrivalTrend::add_time(int level, Duration span) {
-  const double seconds = std::chrono::duration<double>(span).count();
+  const double seconds = in_seconds(span);
   time += seconds;
   level_time += level * seconds;
   level_squared_time += static_cast<double>(level) * level * seconds;

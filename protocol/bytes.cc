@@ -19,4 +19,10 @@ std::string printable(Bytes text, std::size_t limit) {
   return out;
 }
 
+std::string lower_ascii(Bytes text) {
+  std::string result(text);
+  for (char& c : result) c = lower_ascii(c);
+  return result;
+}
+
 }  // namespace pgweir

@@ -279,7 +279,7 @@ std::uint64_t mix_text(std::uint64_t hash, Bytes text, bool fold) {
   return hash;
 }
 
-bool is_plain(Bytes quoted) {
+bool needs_no_quotes(Bytes quoted) {
   return !quoted.empty() && SqlLexer::starts_word(quoted[0]) &&
          std::all_of(quoted.begin(), quoted.end(),
                      [](char c) { return SqlLexer::in_word(c) && c == lower_ascii(c); });
@@ -310,7 +310,7 @@ std::uint64_t statement_class(Bytes sql) {
         hash = mix(mix_text(hash, part.text, true), 1);
         break;
       case Part::Kind::quoted: {
-        const bool plain = is_plain(part.text);
+        const bool plain = needs_no_quotes(part.text);
         hash = mix(mix_text(hash, part.text, plain), plain ? 1 : 2);
         break;
       }

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "protocol/bytes.h"
+#include "protocol/message.h"
 
 namespace pgweir {
 
@@ -49,8 +50,6 @@ class Framer {
   bool at_boundary() const { return header_size_ == 0 && left_ == 0; }
 
  private:
-  static constexpr std::size_t header_length = 5;
-
   Piece piece(Bytes raw, Bytes body, bool first, bool borrowed);
 
   const Types* whole_;

@@ -60,16 +60,16 @@ std::uint64_t Ledger::sent(char type, Reply reply) {
   }
 }
 
-Verdict Ledger::received(char type) {
+ReplyVerdict Ledger::received(char type) {
   if (uncertain_) return {.ready = type == 'Z'};
   drop_front_marks();
   const Reply reply = size_ > 0 ? at(0).reply : Reply::forward;
   const std::uint64_t sequence = size_ > 0 ? taken_ + 1 : 0;
-  Verdict verdict;
+  ReplyVerdict verdict;
   if (type == 'N' || type == 'S' || type == 'A') {
     verdict = {};
   } else if (size_ == 0) {
-    verdict.action = type == 'E' ? Verdict::Action::forward : Verdict::Action::violation;
+    verdict.action = type == 'E' ? ReplyVerdict::Action::forward : ReplyVerdict::Action::violation;
   } else {
     const Request front = at(0).request;
     verdict = judge(type, front);
@@ -83,7 +83,7 @@ Verdict Ledger::received(char type) {
   // Notifications are the client's, whatever the server does meanwhile.
   const bool own =
       type != 'A' && (reply == Reply::swallow || (reply == Reply::swallow_unless_error && type != 'E'));
-  if (own && verdict.action == Verdict::Action::forward) verdict.action = Verdict::Action::swallow;
+  if (own && verdict.action == ReplyVerdict::Action::forward) verdict.action = ReplyVerdict::Action::swallow;
   return verdict;
 }
 
@@ -95,11 +95,11 @@ std::optional<Request> Ledger::take_supply() {
   return request;
 }
 
-Verdict Ledger::judge(char type, Request front) {
+ReplyVerdict Ledger::judge(char type, Request front) {
   const bool runs = front == Request::query || front == Request::execute;
-  const Verdict pass;
-  const Verdict done{.completed = true};
-  const Verdict violation{.action = Verdict::Action::violation};
+  const ReplyVerdict pass;
+  const ReplyVerdict done{.completed = true};
+  const ReplyVerdict violation{.action = ReplyVerdict::Action::violation};
   switch (type) {
     case 'Z':
       if (is_extended(front) || copy_ != CopyMode::none) return violation;

@@ -49,7 +49,7 @@ enum class Reply : std::uint8_t {
   supply,                // the message is not sent: the proxy answers it
 };
 
-struct Verdict {
+struct ReplyVerdict {
   enum class Action : std::uint8_t { forward, swallow, violation };
   Action action = Action::forward;
   bool ready = false;      // this ReadyForQuery ends a request; the server's transaction status is in it
@@ -64,7 +64,7 @@ class Ledger {
   // of its entry, larger than those before; 0 when it has none.
   std::uint64_t sent(char frontend_type, Reply reply = Reply::forward);
   // Judges the start of a message from the server. No reply that could be taken by `take_supply` is left.
-  Verdict received(char backend_type);
+  ReplyVerdict received(char backend_type);
   // A reply that the proxy is to give now, in front of all that the server still owes; to be asked until
   // there is none, after each `sent` and at the end of each message from the server.
   std::optional<Request> take_supply();
@@ -112,7 +112,7 @@ class Ledger {
   bool copy_in_ends();
   void copy_in_fails();
   // What `type` means for the front request; `completed` pops it.
-  Verdict judge(char type, Request front);
+  ReplyVerdict judge(char type, Request front);
 
   std::vector<Entry> ring_;  // a power of two long
   std::size_t head_ = 0, size_ = 0;

@@ -1,12 +1,15 @@
 #pragma once
 // The message types of protocol 3.0, by direction, with their names and the largest bodies they may have.
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
 #include "protocol/bytes.h"
 
 namespace pgweir {
+
+inline constexpr std::size_t header_length = 5;  // type and length, before the body
 
 // From a client to a server.
 namespace frontend_type {

@@ -3,15 +3,15 @@
 #include <algorithm>
 #include <array>
 
+#include "protocol/bytes.h"
+
 namespace pgweir {
 
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 int compare_names(Bytes a, Bytes b) {
   for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    if (lower(a[i]) != lower(b[i])) return lower(a[i]) < lower(b[i]) ? -1 : 1;
+    if (lower_ascii(a[i]) != lower_ascii(b[i])) return lower_ascii(a[i]) < lower_ascii(b[i]) ? -1 : 1;
   }
   return a.size() == b.size() ? 0 : a.size() < b.size() ? -1 : 1;
 }
@@ -71,6 +71,21 @@ SharedParameters ParameterCatalog::with(const SharedParameters& base, Bytes name
   Parameters changed = *base;
   changed.set(name, value);
   return intern(std::move(changed));
+}
+
+bool matters_to_parser(Bytes name) {
+  static constexpr std::array<Bytes, 11> read{"array_nulls",
+                                              "backslash_quote",
+                                              "client_encoding",
+                                              "DateStyle",
+                                              "IntervalStyle",
+                                              "lc_monetary",
+                                              "TimeZone",
+                                              "timezone_abbreviations",
+                                              "standard_conforming_strings",
+                                              "transform_null_equals",
+                                              "xmloption"};
+  return std::any_of(read.begin(), read.end(), [&](Bytes it) { return same_name(it, name); });
 }
 
 bool is_settable(Bytes name) {

@@ -55,6 +55,9 @@ class ParameterCatalog {
 // Whether a session can change the parameter with SET; the others are facts about the server.
 bool is_settable(Bytes name);
 
+// Whether PostgreSQL reads the parameter when it parses a text, to make values of its constants.
+bool matters_to_parser(Bytes name);
+
 // What a server lacks to look as the client wants: names that it reports too, with the client's values.
 std::vector<Parameters::Value> difference(const Parameters& wanted, const Parameters& present);
 

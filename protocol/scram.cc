@@ -61,9 +61,8 @@ bool is_nonce(Bytes text) {
 }
 
 // RFC 5802: a positive number without leading zeros. A number beyond all bounds is the largest one.
-std::optional<std::uint32_t> parse_iterations(Bytes text) {
-  if (text.empty() || text[0] == '0' || text.find_first_not_of("0123456789") != Bytes::npos)
-    return std::nullopt;
+std::optional<std::uint32_t> offered_iterations(Bytes text) {
+  if (text.empty() || text[0] == '0' || !all_digits(text)) return std::nullopt;
   std::uint32_t value = 0;
   const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
   return result.ec == std::errc{} ? value : UINT32_MAX;
@@ -228,7 +227,7 @@ tl::expected<ScramClient::Challenge, ScramError> ScramClient::challenge(Bytes se
     return fail(ScramError::malformed);
   }
   auto salt = base64_decode(*salt_text);
-  const auto iterations = parse_iterations(*iterations_text);
+  const auto iterations = offered_iterations(*iterations_text);
   if (!salt || salt->empty() || !iterations) return fail(ScramError::malformed);
 
   // The server must have added to our nonce.

@@ -20,7 +20,7 @@ std::optional<Bytes> take_until(Bytes& rest, char end) {
 }
 
 // 1 to 2^31 - 1, digits only; PostgreSQL keeps it in an int.
-std::optional<std::uint32_t> parse_iterations(Bytes text) {
+std::optional<std::uint32_t> stored_iterations(Bytes text) {
   std::uint32_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size() || value == 0 || value > INT_MAX) {
@@ -36,7 +36,7 @@ std::optional<ScramVerifier> parse_verifier(Bytes stored) {
   const auto salt_text = take_until(stored, '$');
   const auto stored_key_text = take_until(stored, ':');
   if (!iterations_text || !salt_text || !stored_key_text) return std::nullopt;
-  const auto iterations = parse_iterations(*iterations_text);
+  const auto iterations = stored_iterations(*iterations_text);
   const auto salt = base64_decode(*salt_text);
   const auto stored_key = base64_decode_digest(*stored_key_text);
   const auto server_key = base64_decode_digest(stored);

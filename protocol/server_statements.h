@@ -6,12 +6,20 @@
 #include <cstdint>
 #include <list>
 #include <optional>
+#include <string>
 #include <unordered_map>
 
 #include "protocol/statement_shape.h"
 #include "protocol/statements.h"
 
 namespace pgweir {
+
+// A statement that a server has, for whoever takes the server over.
+struct PackedStatement {
+  std::string parse_rest;
+  ParseContext context;
+  std::uint64_t id;
+};
 
 class ServerStatements {
  public:

@@ -131,7 +131,7 @@ class Statement {
   std::optional<std::string> name() {
     std::string name(token_.text);
     if (token_.kind == Kind::word) {
-      std::transform(name.begin(), name.end(), name.begin(), lower_ascii);
+      name = lower_ascii(name);
       const auto is_name = [&](Bytes word) { return word == name; };
       if (std::any_of(reserved.begin(), reserved.end(), is_name)) return std::nullopt;
     } else if (token_.kind == Kind::quoted) {

@@ -4,23 +4,13 @@
 #include <array>
 #include <utility>
 
+#include "protocol/sql_character.h"
+
 namespace pgweir {
 
 namespace {
 
-enum Class : std::uint8_t { symbol, blank, letter, digit };
-
-constexpr std::array<Class, 256> classes = [] {
-  std::array<Class, 256> table{};
-  for (const char c : {' ', '\t', '\n', '\r', '\f', '\v'}) table[static_cast<unsigned char>(c)] = blank;
-  for (std::size_t c = '0'; c <= '9'; ++c) table[c] = digit;
-  for (std::size_t c = 'a'; c <= 'z'; ++c) table[c] = table[c - 'a' + 'A'] = letter;
-  for (std::size_t c = 0x80; c <= 0xff; ++c) table[c] = letter;
-  table['_'] = letter;
-  return table;
-}();
-
-Class class_of(char c) { return classes[static_cast<unsigned char>(c)]; }
+using namespace sql_character;
 
 bool equal_lower(Bytes text, Bytes lower) {
   return text.size() == lower.size() && std::equal(text.begin(), text.end(), lower.begin(),

@@ -55,7 +55,4 @@ class SqlLexer {
   bool unclear_ = false;
 };
 
-// ASCII only.
-inline char lower_ascii(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 }  // namespace pgweir

@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "protocol/parameters.h"
 #include "protocol/sql_lexer.h"
 
 namespace pgweir {
@@ -256,7 +257,11 @@ void SqlScanner::set() {
   if (!at_name()) return;
   step();
   // Each of these words may be the first part of a parameter's name as well.
-  if (!at_value() && name.is("local")) return add_local();
+  if (!at_value() && name.is("local")) {
+    if (token_.is("time") || token_.is("names") || token_.is("xml") || matters_to_parser(token_.text))
+      add(SqlEffect::set_for_parser);
+    return add_local();
+  }
   if (!at_value() && name.is("session")) {
     name = token_;
     if (!at_name()) return;
@@ -343,7 +348,10 @@ void SqlScanner::set_config() {
     if (++commas == 1 && at != 1) constant = false;
     comma_at = at;
   }
-  if (commas == 2 && comma_at + 2 == at && before.is("true")) return;
+  if (commas == 2 && comma_at + 2 == at && before.is("true")) {
+    if (!constant || matters_to_parser(name.text)) add(SqlEffect::set_for_parser);
+    return;
+  }
   constant ? add_parameter({name.text}) : add_unknown_parameters();
 }
 
@@ -383,10 +391,11 @@ void SqlScanner::add_local() {
 
 void SqlScanner::add_parameter(std::initializer_list<Bytes> parts) {
   add(SqlEffect::set);
+  if (parts.size() == 1 && matters_to_parser(*parts.begin())) add(SqlEffect::set_for_parser);
   if (parameters_ == nullptr) return;
   std::string name;
   for (const Bytes part : parts) name += part;
-  std::transform(name.begin(), name.end(), name.begin(), lower_ascii);
+  name = lower_ascii(name);
   auto& names = parameters_->names;
   if (std::find(names.begin(), names.end(), name) != names.end()) return;
   if (names.size() == max_set_parameters) return add_unknown_parameters();
@@ -395,6 +404,7 @@ void SqlScanner::add_parameter(std::initializer_list<Bytes> parts) {
 
 void SqlScanner::add_unknown_parameters() {
   add(SqlEffect::set);
+  add(SqlEffect::set_for_parser);
   if (parameters_ != nullptr) parameters_->others = true;
 }
 

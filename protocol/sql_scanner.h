@@ -45,6 +45,8 @@ enum class SqlEffect : std::uint32_t {
   prepare_transaction = 1u << 25,
   // DO, CALL, or text that cannot be read for certain: any of the above may happen. Comes with set.
   opaque = 1u << 26,
+  // What is set, for the session or locally, matters_to_parser() or cannot be told.
+  set_for_parser = 1u << 27,
 };
 
 class SqlEffects {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "protocol/bytes.h"
 #include "protocol/message.h"
 #include "protocol/reader.h"
 #include "protocol/sqlstate.h"
@@ -10,12 +11,11 @@ namespace pgweir {
 
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 // `text` is the word's beginning, of `least` characters or more.
 bool abbreviates(Bytes text, Bytes word, std::size_t least) {
   return text.size() >= least && text.size() <= word.size() &&
-         std::equal(text.begin(), text.end(), word.begin(), [](char a, char b) { return lower(a) == b; });
+         std::equal(text.begin(), text.end(), word.begin(),
+                    [](char a, char b) { return lower_ascii(a) == b; });
 }
 
 // As parse_bool in PostgreSQL's bool.c.

@@ -6,25 +6,14 @@
 
 #include "protocol/fingerprint.h"
 #include "protocol/mix.h"
+#include "protocol/sql_character.h"
 #include "protocol/sql_lexer.h"
 
 namespace pgweir {
 
 namespace {
 
-enum Class : std::uint8_t { symbol, blank, letter, digit };
-
-constexpr std::array<Class, 256> classes = [] {
-  std::array<Class, 256> table{};
-  for (const char c : {' ', '\t', '\n', '\r', '\f', '\v'}) table[static_cast<unsigned char>(c)] = blank;
-  for (std::size_t c = '0'; c <= '9'; ++c) table[c] = digit;
-  for (std::size_t c = 'a'; c <= 'z'; ++c) table[c] = table[c - 'a' + 'A'] = letter;
-  for (std::size_t c = 0x80; c <= 0xff; ++c) table[c] = letter;
-  table['_'] = letter;
-  return table;
-}();
-
-Class class_of(char c) { return classes[static_cast<unsigned char>(c)]; }
+using namespace sql_character;
 
 // A hash of what is left of `sql` without constants, blanks and comments: texts with the same sketch are of
 // the same class, but not the other way round. 0: the text is none of the simple ones that this can do.

@@ -4,21 +4,24 @@
 
 namespace pgweir {
 
-SharedStatement StatementCatalog::intern(Bytes parse_rest) {
-  if (const auto known = statements_.find(parse_rest); known != statements_.end()) return known->second;
+SharedStatement StatementCatalog::intern(Bytes parse_rest, ParseContext context) {
+  if (const auto known = statements_.find(Key{parse_rest, context}); known != statements_.end())
+    return known->second;
   if (statements_.size() >= sweep_at_ || bytes_ >= sweep_at_bytes_) {
     sweep();
     sweep_at_ = std::max<std::size_t>(64, statements_.size() * 2);
     sweep_at_bytes_ = std::max<std::size_t>(std::size_t{1} << 20, bytes_ * 2);
   }
-  auto statement = std::make_shared<PreparedStatement>(parse_rest, statements_.hash_function()(parse_rest));
-  statements_.emplace(statement->parse_rest(), statement);
+  const Hasher hasher = statements_.hash_function();
+  auto statement =
+      std::make_shared<PreparedStatement>(parse_rest, context, hasher.hash(hasher.key, parse_rest));
+  statements_.emplace(Key{statement->parse_rest(), context}, statement);
   bytes_ += statement->bytes();
   return statement;
 }
 
 void StatementCatalog::retire(const PreparedStatement& statement) {
-  const auto found = statements_.find(statement.parse_rest());
+  const auto found = statements_.find(Key{statement.parse_rest(), statement.context()});
   if (found == statements_.end() || found->second.get() != &statement) return;
   bytes_ -= statement.bytes();
   statements_.erase(found);

@@ -1,6 +1,7 @@
 #pragma once
-// Prepared statements of the extended protocol, interned: equal text with equal parameter types is one
-// object, whatever names clients give it. A server holds it under a name of ours, statement_name().
+// Prepared statements of the extended protocol, interned: equal text with equal parameter types, parsed in
+// the same context, is one object, whatever names clients give it. A server holds it under a name of ours,
+// statement_name().
 //
 // A catalog, its statements' counters and all that hold them belong to one thread. The text never changes and
 // may be read wherever a shared_ptr keeps it alive.
@@ -29,10 +30,16 @@ struct StatementUses {
   std::uint64_t evictions = 0;
 };
 
+// Stands for the settings under which a text is parsed: PostgreSQL reads its constants then, by the session's
+// encoding, time zone and the like, and a prepared statement keeps what was read. Equal settings are equal
+// numbers; 0 where they do not matter.
+using ParseContext = std::uint64_t;
+
 class PreparedStatement {
  public:
-  explicit PreparedStatement(Bytes parse_rest, std::uint64_t hash = 0)
+  explicit PreparedStatement(Bytes parse_rest, ParseContext context = 0, std::uint64_t hash = 0)
       : parse_rest_(parse_rest),
+        context_(context),
         effects_(scan_sql(parse_rest.substr(0, parse_rest.find('\0')))),
         statement_class_(pgweir::statement_class(parse_rest.substr(0, parse_rest.find('\0')))),
         hash_(hash) {}
@@ -40,9 +47,10 @@ class PreparedStatement {
   // What a Parse has behind the name: query, zero byte, parameter types.
   Bytes parse_rest() const { return parse_rest_; }
   Bytes query() const { return Bytes(parse_rest_).substr(0, parse_rest_.find('\0')); }
+  ParseContext context() const { return context_; }
   const SqlEffects& effects() const { return effects_; }
   std::uint64_t statement_class() const { return statement_class_; }
-  // By the catalog's hash: equal in catalogs of the same key.
+  // Of the text, by the catalog's hash: equal in catalogs of the same key.
   std::uint64_t hash() const { return hash_; }
   // What it costs in memory, about.
   std::size_t bytes() const { return sizeof *this + parse_rest_.size(); }
@@ -51,6 +59,7 @@ class PreparedStatement {
 
  private:
   const std::string parse_rest_;
+  const ParseContext context_;
   const SqlEffects effects_;
   const std::uint64_t statement_class_;
   const std::uint64_t hash_;
@@ -90,7 +99,7 @@ class StatementCatalog {
   explicit StatementCatalog(HashKey key, Hash hash = keyed_hash) : statements_(0, Hasher{key, hash}) {}
 
   // `parse_rest` is the rest of a Parse that read_parse_head() accepted.
-  SharedStatement intern(Bytes parse_rest);
+  SharedStatement intern(Bytes parse_rest, ParseContext context = 0);
 
   // Servers may have it with the shape of another time: who prepares its text from now on gets another
   // statement.
@@ -110,13 +119,18 @@ class StatementCatalog {
   }
 
  private:
+  struct Key {
+    Bytes parse_rest;  // the statement's own
+    ParseContext context;
+    friend bool operator==(const Key&, const Key&) = default;
+  };
   struct Hasher {
     HashKey key;
     Hash hash;
-    std::size_t operator()(Bytes text) const { return hash(key, text); }
+    std::size_t operator()(const Key& it) const { return hash(key, it.parse_rest) ^ it.context; }
   };
 
-  std::unordered_map<Bytes, SharedStatement, Hasher> statements_;  // keys are the statements' own texts
+  std::unordered_map<Key, SharedStatement, Hasher> statements_;
   std::size_t bytes_ = 0;
   std::size_t sweep_at_ = 64;
   std::size_t sweep_at_bytes_ = std::size_t{1} << 20;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,7 +11,7 @@
 #include <fstream>
 #include <system_error>
 
-#include "proxy/net/handle.h"
+#include "protocol/bytes.h"
 
 namespace pgweir {
 namespace {
@@ -53,10 +54,25 @@ tl::expected<void, std::string> become_user(const std::string& name, const std::
   return {};
 }
 
-tl::expected<void, std::string> PidFile::write(const std::string& path) {
-  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644));
+tl::expected<void, std::string> PidFile::write(const std::string& path, bool replace) {
+  const auto open_and_lock = [&] {
+    file_ = Descriptor(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
+    return file_.valid() && ::flock(file_.get(), LOCK_EX | LOCK_NB) == 0;
+  };
+  bool locked = open_and_lock();
+  if (!locked && errno == EWOULDBLOCK) {
+    if (!replace) {
+      std::string pid;
+      std::ifstream(path) >> pid;
+      return Failure("pidfile: " + path + " belongs to a process that is running, " + printable(pid, 20) +
+                     "; each process needs a file of its own");
+    }
+    ::unlink(path.c_str());
+    locked = open_and_lock();
+  }
   const std::string text = std::to_string(::getpid()) + "\n";
-  if (!file.valid() || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+  if (!locked || ::ftruncate(file_.get(), 0) != 0 ||
+      ::write(file_.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
     return Failure("pidfile: " + path + ": " + reason());
   path_ = path;
   return {};

@@ -7,6 +7,8 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "proxy/net/handle.h"
+
 namespace pgweir {
 
 // The user's number; the error is in words.
@@ -16,7 +18,8 @@ tl::expected<uid_t, std::string> find_user(const std::string& name);
 // may be missing, become the user's as well. The error is in words.
 tl::expected<void, std::string> become_user(const std::string& name, const std::vector<std::string>& files);
 
-// Holds the process id; removed with this object, unless another process has written its own meanwhile.
+// Holds the process id, locked; removed with this object, unless another process has put its own in its place
+// meanwhile.
 class PidFile {
  public:
   PidFile() = default;
@@ -24,10 +27,12 @@ class PidFile {
   PidFile& operator=(const PidFile&) = delete;
   ~PidFile();
 
-  tl::expected<void, std::string> write(const std::string& path);
+  // Refused when a living process holds the file; `replace`: it is our predecessor's then, and gives way.
+  tl::expected<void, std::string> write(const std::string& path, bool replace);
 
  private:
   std::string path_;  // empty: not written
+  Descriptor file_;
 };
 
 }  // namespace pgweir

@@ -212,7 +212,8 @@ int serve(const Options& options, const LoadedSettings& loaded) {
   if (!tls) return fail(tls.error(), status_refused);
   PidFile pid_file;
   if (!settings->pidfile.empty()) {
-    if (const auto written = pid_file.write(settings->pidfile); !written)
+    if (const auto written = pid_file.write(settings->pidfile, place.succession.predecessor.found());
+        !written)
       return fail(written.error(), status_failed);
   }
   // Who can connect finds all else in place, and a signal from then on is for Control to handle.

@@ -6,6 +6,8 @@
 
 #include <cstdlib>
 
+#include "admin/settings_text.h"
+
 namespace pgweir {
 namespace {
 
@@ -15,26 +17,6 @@ constexpr auto socket_dir = "/var/run/postgresql";
 std::string environment(const char* name) {
   const char* const value = std::getenv(name);
   return value == nullptr ? "" : value;
-}
-
-// A string of TOML. What is not valid in it, the loader refuses.
-std::string quoted(Bytes text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
-      constexpr Bytes digits = "0123456789ABCDEF";
-      const auto code = static_cast<unsigned char>(c);
-      out += "\\u00";
-      out += digits[code >> 4];
-      out += digits[code & 15u];
-    } else {
-      out += c;
-    }
-  }
-  return out + "\"";
 }
 
 bool socket_exists(const std::string& directory, int port) {
@@ -69,12 +51,12 @@ std::string plain_config(const Conninfo& server, const std::vector<std::string>&
   std::string text =
       "[auth]\ntype = \"trust\"\n[listen]\naddresses = [\"127.0.0.1\"]\nunix_socket_dir = \"\"\n";
   text += "[console]\nadmin_users = [";
-  for (const std::string& name : admin_users) text += quoted(name) + ",";
-  text += "]\n[databases.\"*\"]\nhost = " + quoted(server.host) + "\nport = " + std::to_string(server.port) +
-          "\n";
-  if (!server.dbname.empty()) text += "dbname = " + quoted(server.dbname) + "\n";
-  if (!server.user.empty()) text += "user = " + quoted(server.user) + "\n";
-  if (!server.password.empty()) text += "password = " + quoted(server.password) + "\n";
+  for (const std::string& name : admin_users) text += toml_string(name) + ",";
+  text += "]\n[databases.\"*\"]\nhost = " + toml_string(server.host) +
+          "\nport = " + std::to_string(server.port) + "\n";
+  if (!server.dbname.empty()) text += "dbname = " + toml_string(server.dbname) + "\n";
+  if (!server.user.empty()) text += "user = " + toml_string(server.user) + "\n";
+  if (!server.password.empty()) text += "password = " + toml_string(server.password) + "\n";
   return text;
 }
 

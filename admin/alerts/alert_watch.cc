@@ -5,6 +5,7 @@
 #include "admin/alerts/thresholds.h"
 #include "admin/pool_view.h"
 #include "admin/words.h"
+#include "pool/time.h"
 
 namespace pgweir {
 namespace {
@@ -80,9 +81,9 @@ void AlertWatch::judge_pool(const PoolSnapshot& snapshot, Pool& pool, const Sett
   if (!failing)
     take(judge_queue(name, refused, snapshot.counts.cl_waiting, max_queue_of(settings, snapshot)));
 
-  const double span = std::chrono::duration<double>(now - then).count();
+  const double span = in_seconds(now - then);
   if (now - then >= lately / 2 && snapshot.pool_size > 0) {
-    const double held = std::chrono::duration<double>(pulse.held - before.held).count();
+    const double held = in_seconds(pulse.held - before.held);
     take(judge_pool_utilisation(name, held / span / snapshot.pool_size, snapshot.pool_size,
                                 wanted.pool_utilisation));
   }

@@ -1,11 +1,12 @@
 #include "admin/alerts/exhaustion.h"
 
 #include "admin/words.h"
+#include "pool/time.h"
 
 namespace pgweir {
 namespace {
 
-double seconds(Duration span) { return std::chrono::duration<double>(span).count(); }
+double seconds(Duration span) { return in_seconds(span); }
 
 constexpr double slowest_ageing = 0.05;  // slower is a queue that moves
 

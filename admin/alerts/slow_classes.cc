@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "admin/words.h"
+#include "pool/time.h"
 
 namespace pgweir {
 namespace {
@@ -36,7 +37,7 @@ void SlowClasses::add(const TraceSegment& part, const std::vector<std::uint64_t>
     minute_ = minute;
   }
   end_ = std::max(end_, part.start + part.length);
-  seconds_ = std::max(seconds_, std::chrono::duration<double>(part.length).count());
+  seconds_ = std::max(seconds_, in_seconds(part.length));
   for (const TraceRecord& record : part.records) {
     if (!record.served() || record.is(TraceRecord::running) || record.is(TraceRecord::failed)) continue;
     ++transactions_;
@@ -56,8 +57,8 @@ void SlowClasses::close_minute() {
   if (rates_.size() > ten_minutes) rates_.pop_front();
   for (auto& [id, times] : open_) {
     Class& one = classes_[id];
-    one.load += std::chrono::duration<double>(times.sum()).count();
-    one.minutes.push_back({times.pack(), std::chrono::duration<double>(times.mean()).count()});
+    one.load += in_seconds(times.sum());
+    one.minutes.push_back({times.pack(), in_seconds(times.mean())});
     if (one.minutes.size() > ten_minutes) one.minutes.pop_front();
     look_at(one, end_);
   }

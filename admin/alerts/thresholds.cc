@@ -2,6 +2,7 @@
 
 #include "admin/pool_view.h"
 #include "admin/words.h"
+#include "pool/time.h"
 
 namespace pgweir {
 namespace {
@@ -54,7 +55,7 @@ std::optional<AlertFinding> judge_server(const PoolSnapshot& pool, const std::st
   const Duration failing = now - pool.pulse.failing_since;
   AlertFinding finding{.key = {AlertKind::server_unreachable, name},
                        .severity = open == 0 ? AlertSeverity::critical : AlertSeverity::warning,
-                       .value = std::chrono::duration<double>(failing).count(),
+                       .value = in_seconds(failing),
                        .limit = 0,
                        .unit = "s"};
   finding.reason = "No connection to the server could be opened for " + duration_text(failing) + "; " +

@@ -6,10 +6,11 @@
 #include <map>
 
 #include "admin/hba.h"
-#include "admin/import/no_equivalent.h"
+#include "admin/no_equivalent.h"
 #include "admin/settings_table.h"
 #include "admin/settings_text.h"
 #include "admin/userlist.h"
+#include "protocol/bytes.h"
 
 namespace pgweir {
 namespace {
@@ -24,14 +25,6 @@ constexpr std::array<std::pair<Bytes, Bytes>, 8> defaults{{{"listen_addr", ""},
                                                            {"max_client_conn", "100"},
                                                            {"client_tls_sslmode", "disable"}}};
 constexpr Bytes default_host = "/var/run/postgresql";  // Debian's, as PgBouncer's package
-
-std::string lower(Bytes text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
 
 std::vector<std::string> split(Bytes text) {
   std::vector<std::string> parts;
@@ -55,7 +48,7 @@ std::optional<std::int64_t> whole_number(const std::string& text, int base = 10)
 }
 
 std::optional<bool> truth(Bytes text) {
-  const std::string word = lower(text);
+  const std::string word = lower_ascii(text);
   for (const Bytes yes : {"1", "yes", "true", "on", "t", "y"}) {
     if (word == yes) return true;
   }
@@ -92,7 +85,7 @@ SettingValue value_of(const Setting& row, const std::string& text) {
     case SettingKind::text:
       return text;
     case SettingKind::word:
-      return lower(text);
+      return lower_ascii(text);
     case SettingKind::text_list:
     case SettingKind::texts:
       return split(text);
@@ -107,12 +100,6 @@ SettingValue value_of(const Setting& row, const std::string& text) {
     }
   }
   return {};
-}
-
-const NoEquivalent* find_no_equivalent(Bytes name) {
-  const auto found = std::find_if(no_equivalents.begin(), no_equivalents.end(),
-                                  [&](const NoEquivalent& it) { return it.name == name; });
-  return found == no_equivalents.end() ? nullptr : &*found;
 }
 
 const Setting* find_general(Bytes name) {
@@ -147,6 +134,8 @@ class Importer {
       const Setting* const row = find_general(name);
       if (row != nullptr && !written(*row)) set({}, *row, {}, std::string(value), name);
     }
+    if (any_line("auth", "type", "\"hba\"") && !any_line("auth", "hba_file", {}))
+      note({}, "auth_type = hba", "there is no auth_hba_file; pgweir does not start without one");
     complete_databases();
   }
 
@@ -186,6 +175,12 @@ class Importer {
   std::map<std::string, std::string>& section_of(Bytes section, const std::string& entry) {
     return sections_[{std::string(section), entry}];
   }
+  // Whether this was written, with this text unless that is empty.
+  bool any_line(Bytes section, const std::string& name, Bytes text) {
+    const auto& lines = section_of(section, {});
+    const auto found = lines.find(name);
+    return found != lines.end() && (text.empty() || found->second == text);
+  }
   bool written(const Setting& row) { return section_of(row.section, {}).contains(std::string(row.name)); }
 
   void set(const std::string& where, const Setting& row, const std::string& entry, const std::string& text,
@@ -194,8 +189,7 @@ class Importer {
     if (std::holds_alternative<std::monostate>(value) || !in_bounds(row, value)) {
       const std::string shown = row.secret ? "the value" : "\"" + text + "\"";
       return note(where, name,
-                  shown + " cannot be said: " + full_name(row, entry) + " takes " + shape_text(row) +
-                      (bounds_text(row).empty() ? "" : ", " + bounds_text(row)));
+                  shown + " cannot be said: " + full_name(row, entry) + " takes " + shape_text(row));
     }
     section_of(row.section, entry)[std::string(row.name)] = toml_text(row, value);
   }
@@ -203,8 +197,10 @@ class Importer {
   void general(const std::string& where, const std::string& name, const std::string& value) {
     if (name == "auth_file") return userlist(where, value);
     if (name == "auth_hba_file") return rules(where, value);
-    if (name == "auth_type" && lower(value) != "md5" && lower(value) != "trust" &&
-        lower(value) != "scram-sha-256" && lower(value) != "hba") {
+    if (name.ends_with("_tls_ca_file") || name.ends_with("_tls_key_file") || name.ends_with("_tls_cert_file"))
+      return tls_file(where, name, value);
+    if (name == "auth_type" && lower_ascii(value) != "md5" && lower_ascii(value) != "trust" &&
+        lower_ascii(value) != "scram-sha-256" && lower_ascii(value) != "hba") {
       note(where, name,
            value + " is not known; md5 stands instead, which also lets users with a SCRAM verifier in");
       return set(where, *find_general(name), {}, "md5", name);
@@ -212,6 +208,14 @@ class Importer {
     if (const Setting* const row = find_general(name)) return set(where, *row, {}, value, name);
     const NoEquivalent* const none = find_no_equivalent(name);
     note(where, name, none != nullptr ? none->instead : Bytes("this is no setting of PgBouncer 1.25"));
+  }
+
+  void tls_file(const std::string& where, const std::string& name, const std::string& value) {
+    for (const std::string& path : {value, directory_ + value}) {
+      if (read_(path)) return set(where, *find_general(name), {}, path, name);
+    }
+    note(where, name, "cannot read " + value + "; pgweir does not start without it");
+    set(where, *find_general(name), {}, value, name);
   }
 
   // They stay where they are; what pgweir cannot keep it will refuse to start with.

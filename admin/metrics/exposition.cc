@@ -3,6 +3,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "pool/time.h"
+
 namespace pgweir {
 namespace {
 
@@ -158,7 +160,7 @@ void Exposition::add(const MetricLabels& labels, const Histogram& values) {
   const std::string count = std::to_string(values.count());
   sample("_bucket", before + "+Inf\"", count);
   sample("_count", text, count);
-  sample("_sum", text, metric_number(std::chrono::duration<double>(values.sum()).count()));
+  sample("_sum", text, metric_number(in_seconds(values.sum())));
 }
 
 std::string Exposition::finish() {

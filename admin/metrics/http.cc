@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <optional>
 
+#include "protocol/bytes.h"
+
 namespace pgweir {
 namespace {
 
@@ -32,11 +34,9 @@ Bytes trimmed(Bytes text) {
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 bool same_word(Bytes a, Bytes b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return lower(x) == lower(y); });
+                    [](char x, char y) { return lower_ascii(x) == lower_ascii(y); });
 }
 
 bool is_token(Bytes text) {

@@ -5,6 +5,7 @@
 
 #include "admin/metrics/metrics_table.h"
 #include "pool/state_kind.h"
+#include "pool/time.h"
 
 namespace pgweir {
 namespace {
@@ -12,7 +13,7 @@ namespace {
 using Type = MetricType;
 using View = MetricsView;
 
-double seconds(Duration span) { return std::chrono::duration<double>(span).count(); }
+double seconds(Duration span) { return in_seconds(span); }
 
 constexpr std::array<Bytes, wait_reasons> wait_reason_labels{"none", "pool_full", "limit", "opening",
                                                              "server_down"};

@@ -1,5 +1,6 @@
 """A private PostgreSQL, pgweir before it, and one run of a workload through both."""
 
+import contextlib
 import json
 import os
 import random
@@ -122,11 +123,9 @@ class Servers:
             stop(self.postgres, signal.SIGINT)
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def run(self, workload, size, seed, seconds, warm_up):
-        """One run through a fresh pgweir: what the clients met, and what pgweir says of it."""
-        schedule = self.directory / "schedule"
-        jobs = workload.jobs(random.Random(f"{workload.name} {seed}"), seconds + warm_up)
-        schedule.write_text("\n".join(jobs) + "\n")
+    @contextlib.contextmanager
+    def pgweir(self, size):
+        """A fresh pgweir with pools of this size: its port."""
         port = free_port()
         settings = self.directory / "pgweir.toml"
         settings.write_text(f"""
@@ -145,26 +144,37 @@ host = "127.0.0.1"
 port = {self.postgres_port}
 """)
         with (self.directory / "pgweir.log").open("w") as log:
-            pgweir = subprocess.Popen([str(PGWEIR), "--config", str(settings)], stdout=log, stderr=log,
-                                      start_new_session=True)
+            process = subprocess.Popen([str(PGWEIR), "--config", str(settings)], stdout=log, stderr=log,
+                                       start_new_session=True)
         try:
-            until(lambda: console(port, "SHOW VERSION"), pgweir, "pgweir")
-            command = [str(GENERATOR), "--port", str(port), "--schedule", str(schedule), "--warm-up", str(warm_up)]
-            if workload.clients:
-                command += ["--clients", str(workload.clients), "--seconds", str(seconds + warm_up)]
-            before = busy_and_all()
-            done = subprocess.run(command, capture_output=True, text=True)
-            if done.returncode != 0:
-                raise Failed(done.stderr.strip())
-            after = busy_and_all()
-            result = json.loads(done.stdout)
-            result["cpu_idle"] = round(1 - (after[0] - before[0]) / max(1, after[1] - before[1]), 3)
-            waits = [it for it in console(port, "SHOW LATENCY") if it["what"] == "wait"]
-            result["p99_wait_ms"] = int(waits[0]["p99_us"]) / 1000 if waits else 0.0
-            result["advice"] = console(port, "SHOW RECOMMENDATIONS")[0]
-            result["what_if"] = console(port, "SHOW WHATIF postgres/postgres")
-            result["in_use"] = [(int(it["level"]), int(it["time_ms"])) for it in console(port, "SHOW CONCURRENCY")
-                                if it["what"] == "in use"]
-            return result
+            until(lambda: console(port, "SHOW VERSION"), process, "pgweir")
+            yield port
         finally:
-            stop(pgweir, signal.SIGTERM, 5)
+            stop(process, signal.SIGTERM, 5)
+
+    def load(self, port, workload, seed, seconds, warm_up):
+        """What the clients met, and what pgweir says of it and of what it saw before."""
+        schedule = self.directory / "schedule"
+        jobs = workload.jobs(random.Random(f"{workload.name} {seed}"), seconds + warm_up)
+        schedule.write_text("\n".join(jobs) + "\n")
+        command = [str(GENERATOR), "--port", str(port), "--schedule", str(schedule), "--warm-up", str(warm_up)]
+        if workload.clients:
+            command += ["--clients", str(workload.clients), "--seconds", str(seconds + warm_up)]
+        before = busy_and_all()
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Failed(done.stderr.strip())
+        after = busy_and_all()
+        result = json.loads(done.stdout)
+        result["cpu_idle"] = round(1 - (after[0] - before[0]) / max(1, after[1] - before[1]), 3)
+        waits = [it for it in console(port, "SHOW LATENCY") if it["what"] == "wait"]
+        result["p99_wait_ms"] = int(waits[0]["p99_us"]) / 1000 if waits else 0.0
+        result["advice"] = console(port, "SHOW RECOMMENDATIONS")[0]
+        result["what_if"] = console(port, "SHOW WHATIF postgres/postgres")
+        result["in_use"] = [(int(it["level"]), int(it["time_ms"])) for it in console(port, "SHOW CONCURRENCY")
+                            if it["what"] == "in use"]
+        return result
+
+    def run(self, workload, size, seed, seconds, warm_up):
+        with self.pgweir(size) as port:
+            return self.load(port, workload, seed, seconds, warm_up)

@@ -26,24 +26,19 @@ NamedAddress name_of(const sockaddr_storage& address) {
   return {"unix", 0};
 }
 
-namespace {
-
-bool is_own_user(int unix_socket) {
-  ucred peer{};
-  socklen_t size = sizeof peer;
-  return getsockopt(unix_socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid();
-}
-
-}  // namespace
-
 PeerAddress ends_of(int fd, int unix_port) {
   sockaddr_storage peer{}, local{};
   socklen_t peer_size = sizeof peer, local_size = sizeof local;
   getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &peer_size);
   getsockname(fd, reinterpret_cast<sockaddr*>(&local), &local_size);
-  if (local.ss_family == AF_UNIX) return {"unix", unix_port, "unix", unix_port, is_own_user(fd)};
+  if (local.ss_family == AF_UNIX) {
+    ucred process{};
+    socklen_t size = sizeof process;
+    const bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &process, &size) == 0;
+    return {"unix", unix_port, "unix", unix_port, known ? process.pid : 0, known && process.uid == geteuid()};
+  }
   const NamedAddress there = name_of(peer), here = name_of(local);
-  return {there.address, there.port, here.address, here.port, false};
+  return {there.address, there.port, here.address, here.port};
 }
 
 std::string with_port(const std::string& address, int port) {

@@ -5,6 +5,7 @@
 #include <openssl/x509v3.h>
 
 #include <array>
+#include <cstring>
 
 #include "admin/tls_versions.h"
 #include "protocol/digest.h"
@@ -17,7 +18,10 @@ namespace {
 constexpr Bytes alpn = "\x0apostgresql";
 
 tl::unexpected<std::string> refused(Bytes prefix, Bytes name, const std::string& why) {
-  const char* const reason = ERR_reason_error_string(ERR_peek_last_error());
+  // The first one says which call of the system failed; what follows only that one did.
+  const unsigned long first = ERR_peek_error();
+  const char* const reason = ERR_SYSTEM_ERROR(first) ? std::strerror(static_cast<int>(ERR_GET_REASON(first)))
+                                                     : ERR_reason_error_string(ERR_peek_last_error());
   ERR_clear_error();
   return tl::unexpected(std::string(prefix) + "." + std::string(name) + ": " + why +
                         (reason == nullptr ? "" : std::string(": ") + reason));

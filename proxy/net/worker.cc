@@ -21,9 +21,10 @@ constexpr std::size_t turn_limit = 1024 * 1024;
 constexpr std::size_t last_words_limit = 256 * 1024;
 // Closed connections that may wait for their peers' end at the same time.
 constexpr std::size_t lingering_limit = 1000;
+constexpr std::size_t lingering_limit_when_full = 1;  // when there are hardly any file descriptors left
 // File descriptors that are left to servers, the console, and clients that are to be told why they are
-// refused.
-constexpr long spare_descriptors = 32;
+// refused: so many, and a few more for each worker.
+constexpr long spare_descriptors = 28, spare_of_worker = 4;
 constexpr Duration finish_limit = std::chrono::seconds(2);
 
 }  // namespace
@@ -144,7 +145,9 @@ void Worker::on_client(uv_stream_t* listener) {
   }
   turn_->open();
   // The system gives the lowest number that is free. Once there are none at all, libuv accepts and closes.
-  const long full = stream->fd() >= descriptors_ - spare_descriptors ? descriptors_ : 0;
+  const long spare = spare_descriptors + spare_of_worker * static_cast<long>(mailboxes_.workers.size());
+  const long full = stream->fd() >= descriptors_ - spare ? descriptors_ : 0;
+  if (full != 0 && lingering_.size() > lingering_limit_when_full) lingering_.begin()->second->destroy();
   enter(core_->on_accept(ends_of(stream->fd(), settings_->listen.port), full), stream);
 }
 

@@ -3,7 +3,21 @@
 #include <algorithm>
 #include <utility>
 
+#include "admin/pool_view.h"
+
 namespace pgweir {
+namespace {
+
+std::string warning_of(const HostBudget& budget) {
+  const HostLimits& last = budget.limits.last;
+  return "the pools of server " + budget.host + " may open " + std::to_string(budget.may_open) +
+         " connections together, it has " + std::to_string(*budget.left) + " for them: max_connections " +
+         std::to_string(last.max_connections) + ", of these " +
+         std::to_string(last.superuser_reserved + last.reserved) + " reserved and " +
+         std::to_string(budget.limits.others.value_or(0)) + " used by others; SHOW BUDGET has the parts";
+}
+
+}  // namespace
 
 void BudgetDesk::seen(const std::string& host, HostLimits limits) {
   if (limits_.size() >= most_hosts && !limits_.contains(host)) return;
@@ -35,30 +49,39 @@ void BudgetDesk::count_others(const std::string& host, int open, Instant now) {
 
 std::vector<ConnectionBudget> BudgetDesk::look(std::span<const WorkerSnapshot> workers,
                                                const Settings& settings, Instant now) {
-  for (const HostBudget& budget : host_budgets(workers, settings, limits_)) {
+  pools_ = merge_pools(workers, MeasureDepth::none);
+  for (const HostBudget& budget : host_budgets(pools_, settings, limits_)) {
     if (fresh_.erase(budget.host) > 0) count_others(budget.host, budget.open, now);
     open_[budget.host] = budget.open;
   }
   std::vector<ConnectionBudget> budgets;
-  for (const HostBudget& budget : host_budgets(workers, settings, limits_)) {
+  for (const HostBudget& budget : host_budgets(pools_, settings, limits_)) {
     if (!budget.left) continue;
     budgets.push_back({budget.host, budget.may_open, *budget.left});
     if (!budget.too_many()) {
       warned_.erase(budget.host);
     } else if (warned_.insert(budget.host).second) {
-      warn(budget);
+      say(warning_of(budget));
     }
   }
   return budgets;
 }
 
-void BudgetDesk::warn(const HostBudget& budget) {
-  const HostLimits& last = budget.limits.last;
-  say("the pools of server " + budget.host + " may open " + std::to_string(budget.may_open) +
-      " connections together, it has " + std::to_string(*budget.left) + " for them: max_connections " +
-      std::to_string(last.max_connections) + ", of these " +
-      std::to_string(last.superuser_reserved + last.reserved) + " reserved and " +
-      std::to_string(budget.limits.others.value_or(0)) + " used by others; SHOW BUDGET has the parts");
+std::vector<std::string> BudgetDesk::reloaded(const Settings& settings) {
+  warned_.clear();
+  for (PoolSnapshot& pool : pools_) {
+    if (pool.replication) continue;
+    pool.pool_size = settings.size_of(pool.database, pool.user);
+    pool.reserve_pool_size = settings.reserve_of(pool.database, pool.user);
+  }
+  std::vector<std::string> warnings;
+  for (const HostBudget& budget : host_budgets(pools_, settings, limits_)) {
+    if (!budget.too_many()) continue;
+    warned_.insert(budget.host);
+    warnings.push_back(warning_of(budget));
+    say(warnings.back());
+  }
+  return warnings;
 }
 
 void BudgetDesk::say(std::string text) {

@@ -24,8 +24,8 @@ class BudgetDesk {
   // Once a second, with counts of all pools: the budgets that are known, for alerts.
   std::vector<ConnectionBudget> look(std::span<const WorkerSnapshot> workers, const Settings& settings,
                                      Instant now);
-  // Settings have changed: what is too much is said again.
-  void reloaded() { warned_.clear(); }
+  // Settings have changed: what is too much with them is said again, and returned.
+  std::vector<std::string> reloaded(const Settings& settings);
 
   const std::map<std::string, HostLimitsKnown>& limits() const { return limits_; }
 
@@ -34,10 +34,10 @@ class BudgetDesk {
   static constexpr std::size_t most_hosts = 64;
 
   void count_others(const std::string& host, int open, Instant now);
-  void warn(const HostBudget& budget);
   void say(std::string text);
 
   ControlHost& host_;
+  std::vector<PoolSnapshot> pools_;  // at the last look
   std::map<std::string, HostLimitsKnown> limits_;
   std::map<std::string, std::deque<std::pair<Instant, int>>> others_;  // of the last hour
   std::map<std::string, int> open_;                                    // by pgweir, at the last look

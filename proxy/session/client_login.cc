@@ -154,9 +154,7 @@ bool ClientLogin::take_startup() {
     return false;
   }
   if (descriptors_ != 0 && !console_) {
-    refuse(Refusal::descriptors_full, "pgweir can open no more connections",
-           "Hardly any of the " + std::to_string(descriptors_) + " files that it may open are left.",
-           "Raise the limit (LimitNOFILE= of the unit, ulimit -n), or lower max_client_conn.");
+    give_way();
     return false;
   }
   if (!console_ && !place()) return false;
@@ -550,6 +548,12 @@ void ClientLogin::cancel_handled() { client_.leave("cancel request handled"); }
 void ClientLogin::refuse(Refusal refusal, std::string message, std::string detail, std::string hint) {
   state_ = State::finished;
   client_.refuse(refusal, refusal_text(refusal, std::move(message), std::move(detail), std::move(hint)));
+}
+
+void ClientLogin::give_way() {
+  refuse(Refusal::descriptors_full, "pgweir can open no more connections",
+         "Hardly any of the " + std::to_string(descriptors_) + " files that it may open are left.",
+         "Raise the limit (LimitNOFILE= of the unit, ulimit -n), or lower max_client_conn.");
 }
 
 void ClientLogin::send(Bytes bytes) { engine_.send_copy(client_, bytes); }

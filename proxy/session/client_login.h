@@ -39,6 +39,8 @@ class ClientLogin {
   void parameters_checked();
   // It has said that it wants a database, not the console.
   bool is_application() const { return !startup_.user.empty() && !console_; }
+  // It was accepted as one of the last file descriptors: it leaves, since others need them.
+  void give_way();
   // The cancel that this connection asked for is bound to its target.
   void cancel_handled();
 

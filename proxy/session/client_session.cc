@@ -26,7 +26,6 @@ constexpr std::uint32_t first_limit = 16 * 1024;
 constexpr std::size_t held_limit = whole_limit + 64 * 1024;
 // Requests in flight on one server before its client is not read any more.
 constexpr std::size_t requests_limit = 10'000;
-constexpr std::size_t header_length = 5;
 
 std::uint64_t class_of(WorkerEngine& engine, Bytes sql) {
   return measuring ? engine.statement_classes().of(sql) : 0;

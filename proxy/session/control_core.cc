@@ -74,12 +74,15 @@ class ControlEngine {
     ControlHost::Reloaded loaded = host_.reload(*settings_);
     if (!loaded.settings) return reload_reply(false, loaded.report);
     use(sizes_.with_applied(std::move(loaded.settings), now_, loaded.report), std::move(loaded.tls));
+    for (const std::string& warning : budgets_.reloaded(*settings_)) {
+      if (!loaded.report.empty()) loaded.report += '\n';
+      loaded.report += "warning: " + warning;
+    }
     return reload_reply(true, loaded.report);
   }
 
   void use(std::shared_ptr<const Settings> settings, std::shared_ptr<const TlsContexts> tls) {
     settings_ = std::move(settings);
-    budgets_.reloaded();
     tell_all(NewSettings{settings_, std::move(tls)});
     ArbiterOrders orders;
     arbiter_.limits_changed([this](const Route& route) { return limits_of(route); }, orders);
@@ -137,16 +140,13 @@ class ControlEngine {
 
   SlotLimits limits_of(const Route& route) const {
     const PoolSettings& defaults = settings_->pool;
-    SlotLimits limits{settings_->size_of(route.database, route.user), defaults.reserve_pool_size,
-                      defaults.max_db_connections, defaults.max_user_connections};
-    if (const DatabaseSettings* const database = settings_->find_database(route.database)) {
-      limits.reserve = database->reserve_pool_size.value_or(limits.reserve);
+    SlotLimits limits{settings_->size_of(route.database, route.user),
+                      settings_->reserve_of(route.database, route.user), defaults.max_db_connections,
+                      defaults.max_user_connections};
+    if (const DatabaseSettings* const database = settings_->find_database(route.database))
       limits.database = database->max_db_connections.value_or(limits.database);
-    }
-    if (const UserSettings* const user = settings_->find_user(route.user)) {
-      limits.reserve = user->reserve_pool_size.value_or(limits.reserve);
+    if (const UserSettings* const user = settings_->find_user(route.user))
       limits.user = user->max_user_connections.value_or(limits.user);
-    }
     if (route.replication != 0) {
       limits.pool = 1;
       limits.reserve = 0;
@@ -391,6 +391,7 @@ class ControlEngine {
       case ConsoleAction::set:
         host_.configure(*result.order.settings);
         use(std::move(result.order.settings), {});
+        budgets_.reloaded(*settings_);
         break;
       case ConsoleAction::pause:
       case ConsoleAction::resume:

@@ -29,7 +29,7 @@ std::string random_name(Host& host) {
   return name;
 }
 
-std::string quoted(Bytes name) {
+std::string quoted_channel(Bytes name) {
   std::string text = "\"";
   for (const char c : name) {
     if (c == '"') text += c;
@@ -195,7 +195,7 @@ void ListenHub::logged_in() {
 void ListenHub::ask() {
   if (!usable_ || asking_) return;
   std::string sql;
-  if (!own_confirmed_) sql = "LISTEN " + quoted(own_channel_) + ";";
+  if (!own_confirmed_) sql = "LISTEN " + quoted_channel(own_channel_) + ";";
   while (!due_.empty() && listening_.size() + unlistening_.size() < channels_at_once) {
     const std::string name = std::move(due_.extract(due_.begin()).value());
     const auto found = channels_.find(name);
@@ -203,12 +203,12 @@ void ListenHub::ask() {
     Channel& channel = found->second;
     if (channel.clients.empty()) {
       if (channel.confirmed) {
-        sql += "UNLISTEN " + quoted(name) + ";";
+        sql += "UNLISTEN " + quoted_channel(name) + ";";
         unlistening_.push_back(name);
       }
       channels_.erase(found);
     } else if (!channel.confirmed) {
-      sql += "LISTEN " + quoted(name) + ";";
+      sql += "LISTEN " + quoted_channel(name) + ";";
       listening_.push_back(name);
     }
   }
@@ -217,7 +217,7 @@ void ListenHub::ask() {
     const auto move = moves_.find(number);
     if (move == moves_.end()) return true;
     if (!move->second.passed) return false;
-    sql += "NOTIFY " + quoted(own_channel_) + ",'" + std::to_string(number) + "';";
+    sql += "NOTIFY " + quoted_channel(own_channel_) + ",'" + std::to_string(number) + "';";
     return true;
   });
   if (sql.empty()) return;

@@ -73,8 +73,7 @@ void ListenerSession::login_done(SharedParameters, std::int32_t backend_pid, std
   backend_pid_ = backend_pid;
   login_.reset();
   engine_.set_timer(*this, never);
-  if (engine_.settings().log.connections)
-    log(LogLevel::info, "listens for the pool");
+  if (engine_.settings().log.connections) log(LogLevel::info, "listens for the pool");
   pool_.listens->logged_in();
 }
 

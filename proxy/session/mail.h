@@ -23,6 +23,7 @@
 #include "pool/time.h"
 #include "pool/trace.h"
 #include "protocol/scram.h"
+#include "protocol/server_statements.h"
 #include "proxy/session/endpoint.h"
 #include "proxy/session/tls.h"
 
@@ -62,10 +63,10 @@ struct AdoptServer {
   std::string cancel_secret;
   std::string target;     // where it leads and as whom, see ServerTarget::key
   std::uint64_t age = 0;  // see Gates::age
-  std::vector<std::pair<std::string, std::string>> parameters;    // as they are now
-  std::vector<std::pair<std::string, std::string>> settings;      // set in the session beside these
-  std::vector<std::pair<std::string, std::uint64_t>> statements;  // prepared: the body of Parse, the name
-  std::vector<std::pair<std::string, std::string>> welcome;  // as servers of the pool report them at login
+  std::vector<std::pair<std::string, std::string>> parameters;  // as they are now
+  std::vector<std::pair<std::string, std::string>> settings;    // set in the session beside these
+  std::vector<PackedStatement> statements;                      // prepared
+  std::vector<std::pair<std::string, std::string>> welcome;     // as servers of the pool report them at login
 };
 
 struct SlotsGranted {

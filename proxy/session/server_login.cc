@@ -17,7 +17,7 @@ namespace pgweir {
 namespace {
 
 // More parameters than any server reports.
-constexpr std::size_t most_parameters = 1000;
+constexpr std::size_t most_reported = 1000;
 
 }  // namespace
 
@@ -83,7 +83,7 @@ void ServerLogin::on_message(char type, Bytes body) {
       return authentication(body);
     case 'S': {
       const auto status = read_parameter_status(body);
-      if (!status || parameters_.values().size() >= most_parameters)
+      if (!status || parameters_.values().size() >= most_reported)
         return fail("the server sent a ParameterStatus that cannot be read");
       return parameters_.set(status->name, status->value);
     }

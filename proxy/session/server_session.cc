@@ -79,8 +79,7 @@ ServerSession::ServerSession(WorkerEngine& engine, PoolEntry& pool, const AdoptS
   parameters_ = engine.parameters().intern(Parameters(mail.parameters));
   settings_ = engine.parameters().intern(Parameters(mail.settings));
   // The one used last comes last.
-  for (const auto& [parse_rest, id] : mail.statements)
-    statements_.adopt(engine.statements().intern(parse_rest), id);
+  for (const PackedStatement& it : mail.statements) statements_.adopt(it);
 }
 
 ServerSession::~ServerSession() = default;
@@ -131,7 +130,7 @@ void ServerSession::serve(const Piece& piece) {
   if (piece.first) {
     unasked_ = ledger_.empty() && !ledger_.skipping() && !ledger_.uncertain();
     verdict_ = ledger_.received(piece.type);
-    if (verdict_.action == Verdict::Action::violation) {
+    if (verdict_.action == ReplyVerdict::Action::violation) {
       condemn(CloseReason::out_of_step,
               refusal_text(Refusal::server_broken, "the server sent an answer to nothing that was asked",
                            std::string("Message type ") + printable(Bytes(&piece.type, 1)) + "."));
@@ -141,13 +140,13 @@ void ServerSession::serve(const Piece& piece) {
   if (piece.first && client_ != nullptr && (verdict_.completed || piece.type == 'E'))
     client_->server_takes_more();
   const bool ends = piece.type == 'Z' && verdict_.ready;
-  if (ends && piece.first && piece.last && verdict_.action == Verdict::Action::forward)
+  if (ends && piece.first && piece.last && verdict_.action == ReplyVerdict::Action::forward)
     transaction_over(piece.body.empty() ? '?' : piece.body[0]);
   // A message that began before the client came is not the client's. An error waits until it is there as a
   // whole, and so does a notification.
   if (piece.first) {
-    delivering_ = verdict_.action == Verdict::Action::forward && client_ != nullptr && piece.type != 'E' &&
-                  piece.type != 'A';
+    delivering_ = verdict_.action == ReplyVerdict::Action::forward && client_ != nullptr &&
+                  piece.type != 'E' && piece.type != 'A';
     keeping_ = delivering_ && piece.type == 't' && replay_.recording();
     if (delivering_ && !keeping_ && !kept_description_.empty()) deliver_kept(kept_description_);
     delivering_ = delivering_ && !keeping_ && replay_.tell(piece.type);
@@ -160,12 +159,12 @@ void ServerSession::serve(const Piece& piece) {
     kept_description_ = message.take();
     keeping_ = false;
   }
-  if (piece.type == 'E' && verdict_.action == Verdict::Action::forward && client_ != nullptr)
+  if (piece.type == 'E' && verdict_.action == ReplyVerdict::Action::forward && client_ != nullptr)
     deliver_error(piece);
   if (piece.type == 'C') {
     const Bytes tag = piece.body.substr(0, piece.body.find('\0'));
     statements_.command_completed(tag, verdict_.sequence);
-    if (verdict_.action == Verdict::Action::forward) unlisten_log_.completed(tag, verdict_.sequence);
+    if (verdict_.action == ReplyVerdict::Action::forward) unlisten_log_.completed(tag, verdict_.sequence);
   }
   if (verdict_.request == Request::describe && (piece.type == 't' || piece.type == 'T' || piece.type == 'n'))
     statements_.described(verdict_.sequence, piece.type, piece.body);
@@ -175,11 +174,12 @@ void ServerSession::serve(const Piece& piece) {
   supply();
   switch (piece.type) {
     case 'D':
-      if (own_ == Own::role && verdict_.action == Verdict::Action::swallow)
+      if (own_ == Own::role && verdict_.action == ReplyVerdict::Action::swallow)
         answered_role_ = read_role(piece.body);
-      if (own_ == Own::limits && verdict_.action == Verdict::Action::swallow)
+      if (own_ == Own::limits && verdict_.action == ReplyVerdict::Action::swallow)
         answered_limits_ = read_limits(piece.body);
-      if (own_ == Own::inspect && verdict_.action == Verdict::Action::swallow && !session_.answer(piece.body))
+      if (own_ == Own::inspect && verdict_.action == ReplyVerdict::Action::swallow &&
+          !session_.answer(piece.body))
         own_error_ = ErrorText{"08P01", "the server gave an answer that cannot be read", {}, {}};
       return;
     case 'S':
@@ -330,15 +330,16 @@ void ServerSession::error_reported(Bytes body) {
   const bool fatal = fields.severity == "FATAL" || fields.severity == "PANIC";
   const bool own = own_ != Own::nothing && verdict_.sequence <= own_until_;
   const bool expected = fails_on_purpose_ && fields.sqlstate == "3B001";
-  if (own && verdict_.action == Verdict::Action::swallow && !expected) own_error_ = error_text(body);
-  if (verdict_.action == Verdict::Action::forward) unlisten_log_.failed(verdict_.sequence, in_transaction());
+  if (own && verdict_.action == ReplyVerdict::Action::swallow && !expected) own_error_ = error_text(body);
+  if (verdict_.action == ReplyVerdict::Action::forward)
+    unlisten_log_.failed(verdict_.sequence, in_transaction());
   // read_only_sql_transaction: where the client has not asked for that, the server has changed.
   const SessionAttrs wanted = pool_.hosts.wanted();
   if (fields.sqlstate == "25006" && (wanted == SessionAttrs::primary || wanted == SessionAttrs::read_write))
     doubt_role();
   // An error when nothing was asked, or a fatal one: nothing follows but the end of the connection.
   if (!fatal && !unasked_) return;
-  told_fatal_ = verdict_.action == Verdict::Action::forward && client_ != nullptr;
+  told_fatal_ = verdict_.action == ReplyVerdict::Action::forward && client_ != nullptr;
   if (client_ == nullptr) log(LogLevel::info, "the server says: " + std::string(fields.message));
   condemn(CloseReason::fatal_error, error_text(body));
 }
@@ -351,7 +352,8 @@ void ServerSession::ready(char status) {
     return;
   }
   transaction_ = status;
-  if (own_ != Own::nothing && verdict_.action == Verdict::Action::swallow && verdict_.sequence <= own_until_)
+  if (own_ != Own::nothing && verdict_.action == ReplyVerdict::Action::swallow &&
+      verdict_.sequence <= own_until_)
     return own_answered();
   transaction_over(status);
   if (replay_.rewinding() && client_ != nullptr && !running()) {

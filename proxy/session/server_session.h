@@ -228,7 +228,7 @@ class ServerSession final : public ServerConnection {
   std::uint64_t last_query_ = 0;  // class of the latest that ended
   Duration first_wait_{};         // of the present link, until its first query has ended
   Ledger ledger_;
-  Verdict verdict_;
+  ReplyVerdict verdict_;
   char transaction_ = 'I';
   bool unasked_ = false;         // the present message came when nothing was owed
   bool in_message_ = false;      // part of a message has come, and not yet its end

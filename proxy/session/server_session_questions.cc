@@ -140,6 +140,7 @@ void ServerSession::synchronised() {
 
 void ServerSession::watch_everything() {
   for (const StateKindRow& it : state_kinds) watch(it.kind);
+  statements_.watch_everything();
 }
 
 std::optional<ErrorText> ServerSession::watch(const SqlEffects& effects, Bytes sql) {
@@ -149,6 +150,7 @@ std::optional<ErrorText> ServerSession::watch(const SqlEffects& effects, Bytes s
                         "The pool of this database and user gives servers back after each statement.",
                         "Use a database or user with pool_mode = \"transaction\".");
   }
+  statements_.watch(effects);
   return session_.note(effects, sql, pool_.policies, *parameters_);
 }
 

@@ -44,7 +44,7 @@ Bytes part(StateKind kind) {
 }
 
 // As SQL reads the name of a parameter: parts with dots between them.
-std::string quoted(Bytes name) {
+std::string quoted_parameter(Bytes name) {
   std::string text = "\"";
   for (const char c : name) {
     if (c == '.') {
@@ -144,10 +144,7 @@ std::optional<ErrorText> SessionState::note(const SqlEffects& effects, Bytes sql
 }
 
 bool SessionState::Resets::has(Bytes name) const {
-  if (all || names.empty()) return all;
-  std::string lower(name);
-  std::transform(lower.begin(), lower.end(), lower.begin(), lower_ascii);
-  return names.count(lower) > 0;
+  return all || (!names.empty() && names.count(lower_ascii(name)) > 0);
 }
 
 void SessionState::watch_names(Bytes text) {
@@ -157,11 +154,7 @@ void SessionState::watch_names(Bytes text) {
   for (std::size_t at = 0; at < text.size() && custom_.size() < max_custom;) {
     std::size_t end = at;
     while (end < text.size() && in_name(text[end])) ++end;
-    if (is_custom_name(text.substr(at, end - at))) {
-      std::string name(text.substr(at, end - at));
-      std::transform(name.begin(), name.end(), name.begin(), lower_ascii);
-      custom_.insert(std::move(name));
-    }
+    if (const Bytes name = text.substr(at, end - at); is_custom_name(name)) custom_.insert(lower_ascii(name));
     at = end + 1;
   }
 }
@@ -245,7 +238,7 @@ std::string change_messages(const Parameters& present, const Parameters& wanted,
   }
   for (const auto& [name, value] : present.values()) {
     if (!is_authorization(name) && wanted.find(name) == nullptr) {
-      resets += "RESET " + quoted(name) + ";";
+      resets += "RESET " + quoted_parameter(name) + ";";
     }
   }
   for (const auto& [name, value] : wanted.values()) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "protocol/message.h"
 #include "protocol/reader.h"
 #include "protocol/sql_commands.h"
 #include "proxy/session/client_session.h"
@@ -19,6 +20,9 @@ namespace {
 constexpr Bytes prefix = "pgweir_";
 constexpr Bytes no_statement = "pgweir_none";
 
+// Of the contexts of one client alone; the others are hashes.
+constexpr ParseContext own_bit = ParseContext{1} << 63;
+
 // PostgreSQL's error for who goes on with a statement whose result has changed its shape.
 ErrorText stale_plan() {
   return {"0A000", "cached plan must not change result type", {}, {}, "RevalidateCachedQuery"};
@@ -27,8 +31,6 @@ ErrorText stale_plan() {
 bool drops_all(const SqlEffects& effects) {
   return effects.has(SqlEffect::deallocate_all) || effects.has(SqlEffect::discard_all);
 }
-
-constexpr std::size_t header_length = 5;
 
 // The body as far as it has come.
 Bytes body_of(const Piece& piece) { return piece.raw.substr(header_length); }
@@ -58,9 +60,35 @@ void StatementLink::joined() {
   clears_ = unnamed_only_here_ = false;
   bound_ = {};
   unlistens_ = nullptr;
+  own_context_ = 0;
 }
 
-bool StatementLink::must_wait(const ClientSession& client, Bytes bytes) const {
+void StatementLink::watch(const SqlEffects& effects) {
+  using E = SqlEffect;
+  if (effects.has(E::set_for_parser) || effects.has(E::opaque) || effects.has(E::discard_all))
+    watch_everything();
+}
+
+void StatementLink::watch_everything() { own_context_ = own_bit | engine_.next_statement_id(); }
+
+// As the client wants it, which is how the server is when the client's message arrives there.
+ParseContext StatementLink::context() {
+  if (own_context_ != 0) return own_context_;
+  const ClientSession& client = *server_.client();
+  if (client.parameters() == context_parameters_ && client.settings() == context_settings_) return context_;
+  context_parameters_ = client.parameters();
+  context_settings_ = client.settings();
+  std::string text;
+  for (const Parameters* const all : {context_parameters_.get(), context_settings_.get()}) {
+    if (all == nullptr) continue;
+    for (const auto& [name, value] : all->values()) {
+      if (matters_to_parser(name)) ((text += name) += '\0') += value + '\0';
+    }
+  }
+  return context_ = engine_.hash(text) & ~own_bit;
+}
+
+bool StatementLink::must_wait(const ClientSession& client, Bytes bytes) {
   const char type = bytes[0];
   if (type == 'E' && shape_awaited() && bound_.doubted && !server_.ledger().skipping()) {
     const bool needs = bound_.told.parameters != 0 || !bound_.described;
@@ -91,11 +119,12 @@ bool StatementLink::must_wait(const ClientSession& client, Bytes bytes) const {
 
 // Whether a Sync or Query is on its way behind the latest change to what the name means; `runs`: also to what
 // the server has of it.
-bool StatementLink::unsettled(const ClientSession& client, Bytes name, bool runs) const {
+bool StatementLink::unsettled(const ClientSession& client, Bytes name, bool runs) {
   const auto newest = client.statements().newest_pending(name);
   if (newest && *newest <= last_end_) return true;
   if (name.empty()) return unnamed_sent_ >= settled_ && unnamed_sent_ < last_end_;
-  const SharedStatement statement = runs ? client.statements().find(name) : nullptr;
+  SharedStatement statement = runs ? client.statements().find(name) : nullptr;
+  if (statement) statement = as_parsed_here(std::move(statement));
   const auto id = statement ? statements_.find(*statement) : std::nullopt;
   const auto sent = id ? preparing_.find(*id) : preparing_.end();
   return sent != preparing_.end() && sent->second < last_end_;
@@ -115,13 +144,14 @@ void StatementLink::parse(ClientSession& client, const Piece& piece) {
       (limits.max_prepared_statements == 0 && !head->statement.empty())) {
     return parse_untracked(client, piece);
   }
-  SharedStatement statement = engine_.statements().intern(head->rest);
-  if (auto refusal = server_.watch(statement->effects(), statement->query()))
-    return provoke(std::move(*refusal));
   ClientStatements& names = client.statements();
   const SharedStatement taken = head->statement.empty() ? nullptr : names.find(head->statement);
   // When a batch is run once more, its Parse may have been answered already.
-  if (taken && !(server_.repeats() && taken == statement)) {
+  const bool again = taken && server_.repeats() && taken->parse_rest() == head->rest;
+  SharedStatement statement = again ? taken : engine_.statements().intern(head->rest, context());
+  if (auto refusal = server_.watch(statement->effects(), statement->query()))
+    return provoke(std::move(*refusal));
+  if (taken && !again) {
     std::string message = "prepared statement \"" + std::string(head->statement) + "\" already exists";
     return provoke({"42P05", std::move(message), {}, {}, "StorePreparedStatement"});
   }
@@ -197,7 +227,7 @@ void StatementLink::bind(ClientSession& client, const Piece& piece) {
     server_.forward(piece);
     return;
   }
-  const auto [statement, told] = client.statements().look_up(head->statement);
+  auto [statement, told] = client.statements().look_up(head->statement);
   if (!statement) {
     if (is_taken(head->statement) && !(head->statement.empty() && unnamed_here_))
       return provoke(missing_statement(head->statement, 'B'));
@@ -283,7 +313,7 @@ void StatementLink::describe(ClientSession& client, const Piece& piece) {
     if (here != nullptr && here->row != 0 && here->row == bound_.told.row) return;
     return await_description(sequence, bound_.name, bound_.statement, bound_.id);
   }
-  const auto [statement, told] = client.statements().look_up(target->name);
+  auto [statement, told] = client.statements().look_up(target->name);
   if (!statement) {
     if (is_taken(target->name) && !(target->name.empty() && unnamed_here_))
       return provoke(missing_statement(target->name, 'D'));
@@ -478,7 +508,13 @@ void StatementLink::provoke(ErrorText error) {
 
 bool StatementLink::is_taken(Bytes name) { return name.empty() || name.starts_with(prefix); }
 
-std::uint64_t StatementLink::ensure(const SharedStatement& statement) {
+SharedStatement StatementLink::as_parsed_here(SharedStatement statement) {
+  if (statement->context() == context() || statements_.find(*statement)) return statement;
+  return engine_.statements().intern(statement->parse_rest(), context());
+}
+
+std::uint64_t StatementLink::ensure(SharedStatement& statement) {
+  statement = as_parsed_here(std::move(statement));
   used_.push_back(statement);
   if (const auto id = statements_.use(*statement)) return *id;
   if (server_.ledger().uncertain() || planted(Bug::forget_statement)) return 0;
@@ -630,14 +666,14 @@ void StatementLink::settle(ClientSession* client, const Settled& settled) {
   }
 }
 
-void StatementLink::adopt(SharedStatement statement, std::uint64_t id) {
-  statements_.insert(std::move(statement), id);
+void StatementLink::adopt(const PackedStatement& packed) {
+  statements_.insert(engine_.statements().intern(packed.parse_rest, packed.context), packed.id);
 }
 
-std::vector<std::pair<std::string, std::uint64_t>> StatementLink::pack() const {
-  std::vector<std::pair<std::string, std::uint64_t>> packed;
+std::vector<PackedStatement> StatementLink::pack() const {
+  std::vector<PackedStatement> packed;
   statements_.for_each([&](const PreparedStatement& statement, std::uint64_t id) {
-    packed.emplace_back(statement.parse_rest(), id);
+    packed.push_back({std::string(statement.parse_rest()), statement.context(), id});
   });
   return packed;
 }

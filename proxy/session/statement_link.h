@@ -44,6 +44,10 @@ class StatementLink {
   // The client has nothing on its way any more, or is gone.
   void unlinked();
 
+  // The client is about to change settings: what is parsed from now on is parsed for it alone.
+  void watch(const SqlEffects& effects);
+  void watch_everything();
+
   // An own query of pgweir's takes the server's unnamed statement away.
   void unnamed_lost() { unnamed_here_ = false; }
   // A message that is answered by ReadyForQuery has been sent for the client, with this ledger entry.
@@ -56,7 +60,7 @@ class StatementLink {
   // What the message at the front of `bytes` means depends on answers that are awaited: it runs even if what
   // it builds on fails, because a Sync or Query is in between. To be asked at the end of each message, with
   // the whole of the next one, at least to the end of its names.
-  bool must_wait(const ClientSession& client, Bytes bytes) const;
+  bool must_wait(const ClientSession& client, Bytes bytes);
 
   // ---- from the client: a message from its beginning, at least to the end of its names ----
   void parse(ClientSession& client, const Piece& piece);
@@ -87,8 +91,8 @@ class StatementLink {
   void settle(ClientSession* client, const Settled& settled);
 
   // For a server that moves to another worker, and there: the one used last comes last.
-  std::vector<std::pair<std::string, std::uint64_t>> pack() const;
-  void adopt(SharedStatement statement, std::uint64_t id);
+  std::vector<PackedStatement> pack() const;
+  void adopt(const PackedStatement& packed);
   // How many the server has.
   std::size_t size() const { return statements_.size(); }
 
@@ -134,14 +138,20 @@ class StatementLink {
                 bool described);
   // An Execute of the portal that is in doubt.
   bool runs_doubted(Bytes execute_body) const;
-  bool unsettled(const ClientSession& client, Bytes name, bool runs) const;
+  bool unsettled(const ClientSession& client, Bytes name, bool runs);
   void drop_unnamed(ClientStatements& names, std::uint64_t sequence);
   void deallocate(ClientSession& client, const std::string& name, const SharedStatement& statement);
   std::uint64_t take_for_deallocate(const SharedStatement& statement);
   std::uint64_t parse_unnamed(ClientSession& client, const Piece& piece, const PreparedStatement& statement);
   void parse_untracked(ClientSession& client, const Piece& piece);
-  // The number of the statement on the server, which has it or is about to; 0 when that cannot be said.
-  std::uint64_t ensure(const SharedStatement& statement);
+  // In which a text is parsed now.
+  ParseContext context();
+  // The statement, or if this server lacks it and would parse it in another context, that of the same text
+  // there.
+  SharedStatement as_parsed_here(SharedStatement statement);
+  // The number of as_parsed_here(statement) on the server, which has it or is about to; 0 when that cannot be
+  // said.
+  std::uint64_t ensure(SharedStatement& statement);
   std::uint64_t prepare(const SharedStatement& statement, Reply reply);
   void forget(const PreparedStatement& statement);
   void forget_all();
@@ -154,6 +164,9 @@ class StatementLink {
   ServerSession& server_;
   ServerStatements statements_;
   std::deque<Change> changes_;
+  // The context of clients with these parameters; `own_context_`: of the present client alone, if not 0.
+  SharedParameters context_parameters_, context_settings_;
+  ParseContext context_ = 0, own_context_ = 0;
   std::vector<SharedStatement> used_;    // by the present batch
   std::vector<std::uint64_t> leftover_;  // ids that the server still has and nobody uses: to be closed
   std::unordered_map<std::uint64_t, std::uint64_t> preparing_;  // ids on their way: their ledger entries

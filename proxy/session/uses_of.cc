@@ -3,13 +3,12 @@
 #include <optional>
 
 #include "protocol/frontend.h"
+#include "protocol/message.h"
 #include "protocol/sql_scanner.h"
 
 namespace pgweir {
 
 namespace {
-
-constexpr std::size_t header_length = 5;
 
 StateKinds kinds_of(const SqlEffects& effects) {
   using E = SqlEffect;

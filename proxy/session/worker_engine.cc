@@ -20,7 +20,7 @@ namespace pgweir {
 namespace {
 
 // The same for all workers, so that they agree on which statement is which.
-HashKey hash_key(const std::string& process_secret) {
+HashKey hash_key_of(const std::string& process_secret) {
   const Digest digest = hmac_sha256(process_secret, "prepared statements");
   std::array<unsigned char, sizeof(HashKey)> bytes{};
   std::copy_n(digest.begin(), bytes.size(), bytes.begin());
@@ -76,8 +76,9 @@ WorkerEngine::WorkerEngine(WorkerId id, int workers, Host& host, std::shared_ptr
       host_(host),
       settings_(std::move(settings)),
       now_(now),
-      statements_(hash_key(process_secret)),
-      statement_classes_(hash_key(process_secret)),
+      hash_key_(hash_key_of(process_secret)),
+      statements_(hash_key_),
+      statement_classes_(hash_key_),
       credentials_(std::move(process_secret)) {}
 
 WorkerEngine::~WorkerEngine() {
@@ -274,7 +275,23 @@ ConnId WorkerEngine::on_accept(PeerAddress peer, long descriptors) {
   Connection& connection = *client;
   const ConnId id = add(std::move(client));
   set_timer(connection, deadline_after(now_, settings_->pool.client_login_timeout));
+  if (descriptors > 0) make_room_for(id);
   return id;
+}
+
+// Clients that say nothing must not use up the descriptors that are left for cancels and the console.
+void WorkerEngine::make_room_for(ConnId last) {
+  const auto in_login = [this](ConnId id) {
+    const ClientSession* const client = find_client(id);
+    return client != nullptr && client->login() != nullptr;
+  };
+  std::erase_if(last_logins_, [&](ConnId id) { return !in_login(id); });
+  last_logins_.push_back(last);
+  if (last_logins_.size() <= std::max<std::size_t>(1, most_last_logins / static_cast<std::size_t>(workers_)))
+    return;
+  ClientSession* const oldest = find_client(last_logins_.front());
+  last_logins_.pop_front();
+  oldest->login()->give_way();
 }
 
 bool WorkerEngine::take_client_slot(ClientSession& client) {

@@ -47,6 +47,8 @@ class WorkerEngine {
   const SharedParameters& no_parameters() const { return no_parameters_; }
   StatementCatalog& statements() { return statements_; }
   StatementClasses& statement_classes() { return statement_classes_; }
+  // The same in all workers of the process.
+  std::uint64_t hash(Bytes text) const { return keyed_hash(hash_key_, text); }
   // Unique in the process.
   std::uint64_t next_statement_id() {
     return ++statement_ids_ * static_cast<std::uint64_t>(workers_) + id_.value;
@@ -80,6 +82,9 @@ class WorkerEngine {
   Connection* find(ConnId id) const;
   ClientSession* find_client(ConnId id) const;
   ConnId add(std::unique_ptr<Connection> connection);
+  // Of the process's last file descriptors, as many may be with clients that have not logged in yet.
+  static constexpr std::size_t most_last_logins = 16;
+  void make_room_for(ConnId last);
   // The other side of a link, and the pid of its server.
   struct LogLink {
     std::uint64_t connection = 0;
@@ -217,6 +222,7 @@ class WorkerEngine {
   // By the name of the host; they stay as long as the process.
   std::map<std::string, std::unique_ptr<HostMeter>> host_meters_;
   LimitsClock limits_clock_;
+  const HashKey hash_key_;
   StatementCatalog statements_;
   StatementClasses statement_classes_;
   std::uint64_t statement_ids_ = 0;
@@ -246,6 +252,7 @@ class WorkerEngine {
   int client_slots_granted_ = 0;  // and in use
   bool client_slots_asked_ = false;
   std::deque<ConnId> slot_wishes_;
+  std::deque<ConnId> last_logins_;  // of clients that came when hardly any descriptors were left
 
   std::shared_ptr<const Gates> gates_ = std::make_shared<const Gates>();
   std::vector<OrderGiven> orders_;  // those to be answered when they are done

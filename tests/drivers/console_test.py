@@ -4,7 +4,9 @@ the tools that monitor PgBouncer. Needs pgweir: PostgreSQL has no console."""
 import asyncio
 import datetime
 import decimal
+import os
 import re
+import subprocess
 
 import asyncpg
 import psycopg
@@ -17,6 +19,65 @@ SHOWS = ("STATS", "STATS_TOTALS", "STATS_AVERAGES", "TOTALS", "POOLS", "CLIENTS"
          "USERS", "PEERS", "PEER_POOLS", "LISTS", "CONFIG", "MEM", "STATE", "DNS_HOSTS", "DNS_ZONES", "VERSION",
          "HELP", "ERRORS", "ALERTS")
 LOGIN = {"user": "dba", "password": "dba"}
+
+# The columns of PgBouncer 1.25 in the order in which they are sent, with their types as psycopg2 names them
+# (int: int4, num: numeric, str: text). pgmetrics, CloudNativePG, pgbouncer_fdw and Munin go by it.
+_COUNTS = ("server_assignment_count", "xact_count", "query_count", "received", "sent", "xact_time", "query_time",
+           "wait_time", "client_parse_count", "server_parse_count", "bind_count")
+_CONNECTION = ("type:str user:str database:str replication:str state:str addr:str port:int local_addr:str "
+               "local_port:int connect_time:str request_time:str wait:int wait_us:int close_needed:int ptr:str "
+               "link:str remote_pid:int tls:str application_name:str prepared_statements:int id:int")
+POSITIONS = {
+    "STATS": " ".join(["database:str"] + [f"total_{name}:num" for name in _COUNTS] +
+                      [f"avg_{name.replace('received', 'recv')}:num" for name in _COUNTS]),
+    "POOLS": "database:str user:str cl_active:int cl_waiting:int cl_active_cancel_req:int cl_waiting_cancel_req:int "
+             "sv_active:int sv_active_cancel:int sv_being_canceled:int sv_idle:int sv_used:int sv_tested:int "
+             "sv_login:int maxwait:int maxwait_us:int pool_mode:str load_balance_hosts:str",
+    "CLIENTS": _CONNECTION,
+    "SERVERS": _CONNECTION,
+    "SOCKETS": _CONNECTION + " recv_pos:int pkt_pos:int pkt_remain:int send_pos:int send_remain:int pkt_avail:int "
+                             "send_avail:int",
+    "DATABASES": "name:str host:str port:int database:str force_user:str pool_size:int min_pool_size:int "
+                 "reserve_pool_size:int server_lifetime:int pool_mode:str load_balance_hosts:str max_connections:int "
+                 "current_connections:int max_client_connections:int current_client_connections:int paused:int "
+                 "disabled:int",
+    "USERS": "name:str pool_size:str reserve_pool_size:str pool_mode:str max_user_connections:int "
+             "current_connections:int max_user_client_connections:int current_client_connections:int",
+    "LISTS": "list:str items:int",
+    "CONFIG": "key:str value:str default:str changeable:str",
+    "DNS_HOSTS": "hostname:str ttl:int8 addrs:str",
+    "DNS_ZONES": "zonename:str serial:int8 count:int",
+}
+OIDS = {"int": 23, "int8": 20, "num": 1700, "str": 25}
+
+# What tools read by name, and as whole numbers.
+BY_NAME = {
+    "jbub/pgbouncer_exporter": {
+        "STATS": "total_xact_count total_query_count total_received total_sent total_xact_time total_query_time "
+                 "total_wait_time avg_xact_count avg_query_count avg_recv avg_sent avg_xact_time avg_query_time "
+                 "avg_wait_time",
+        "POOLS": "cl_active cl_waiting sv_active sv_idle sv_used sv_tested sv_login maxwait",
+        "DATABASES": "port pool_size max_connections current_connections paused disabled"},
+    "New Relic": {
+        "STATS": "total_xact_count total_query_count total_server_assignment_count total_received total_sent "
+                 "avg_xact_count avg_xact_time avg_query_count avg_recv avg_sent",
+        "POOLS": "cl_active cl_waiting sv_active sv_idle sv_used sv_tested sv_login maxwait"},
+    "pgSCV": {
+        "STATS": "total_xact_count total_query_count total_received total_sent total_xact_time total_query_time "
+                 "total_wait_time",
+        "POOLS": "cl_active cl_waiting sv_active sv_idle sv_used sv_tested sv_login maxwait maxwait_us"},
+    "pgwatch": {
+        "STATS": "total_xact_count total_query_count total_received total_sent total_xact_time total_query_time "
+                 "total_wait_time"},
+    "pgcenter": {
+        "POOLS": "cl_active cl_waiting sv_active sv_idle sv_used sv_tested sv_login maxwait",
+        "DATABASES": "port pool_size max_connections current_connections",
+        "STATS": "total_xact_count total_query_count total_received total_sent"},
+    "Zabbix": {
+        "POOLS": "cl_active cl_waiting sv_active sv_idle sv_used sv_tested sv_login maxwait",
+        "STATS": "avg_query_count avg_query_time avg_recv avg_sent avg_wait_time",
+        "LISTS": "items"},
+}
 
 
 def psycopg_3():
@@ -108,14 +169,50 @@ def readers():
                 int(row[name])
         equal({len(row) for row in show("LISTS")}, {2})
 
-        # pgmetrics and CloudNativePG count columns.
-        for name, columns in (("POOLS", 17), ("CLIENTS", 21), ("SERVERS", 21), ("STATS", 23), ("DATABASES", 17)):
-            cursor.execute(f"SHOW {name}")
-            equal((name, len(cursor.description)), (name, columns))
+        # pg_exporter makes a number of the version, and picks its queries by it: this is its set of 1.24.
+        major, minor, patch = map(int, re.search(r"(\d+)\.(\d+)\.(\d+)", version).groups())
+        true(major * 10000 + minor * 100 + patch >= 12400, "pg_exporter's version")
+
+        for tool, commands in BY_NAME.items():
+            for name, columns in commands.items():
+                rows = show(name)
+                true(rows, f"{tool}: SHOW {name}")
+                for row in rows:
+                    for column in columns.split():
+                        true(str(row[column]).lstrip("-").isdigit(), f"{tool}: {name}.{column}: {row[column]}")
+        # pgSCV, pgwatch and pgcenter count clients by what these say.
+        for row in show("CLIENTS"):
+            true(row["user"] and row["database"] and row["addr"], "CLIENTS")
+            true(row["state"] in ("active", "idle", "waiting", "active_cancel_req", "waiting_cancel_req", "login"),
+                 f"state {row['state']}")
 
         # check_postgres's checksum of the settings wants this one.
         true("log_pooler_errors" in config, "log_pooler_errors")
     conn.close()
+
+
+def positions():
+    """Tools that take columns by their number, in both protocols and in psql's output."""
+    with psycopg.connect(dbname="pgbouncer", autocommit=True, **LOGIN) as conn:
+        for name, columns in POSITIONS.items():
+            wanted = [column.split(":") for column in columns.split()]
+            for binary in (False, True):
+                cursor = conn.execute(f"SHOW {name}", binary=binary)
+                equal((name, [(it.name, it.type_code) for it in cursor.description]),
+                      (name, [(column, OIDS[kind]) for column, kind in wanted]))
+    # Munin and shell scripts: psql without a frame. Empty is what is NULL.
+    environment = {**os.environ, "PGUSER": LOGIN["user"], "PGPASSWORD": LOGIN["password"], "PGDATABASE": "pgbouncer"}
+    for name, columns in POSITIONS.items():
+        kinds = [column.split(":")[1] for column in columns.split()]
+        said = subprocess.run(["psql", "-XAtq", "-F", "|", "-c", f"SHOW {name}"], check=True, text=True, env=environment,
+                              stdout=subprocess.PIPE).stdout
+        lines = [line.split("|") for line in said.splitlines()]
+        for fields in lines:
+            equal((name, len(fields)), (name, len(kinds)))
+            for field, kind in zip(fields, kinds):
+                true(kind == "str" or field == "" or field.lstrip("-").isdigit(), f"{name}: {fields}")
+        if name == "POOLS":
+            equal([fields[15] for fields in lines if fields[0] == "app"], ["transaction"])
 
 
 def psycopg_2():
@@ -131,7 +228,7 @@ def psycopg_2():
 if __name__ == "__main__":
     app = psycopg.connect(autocommit=True)  # so that there is a pool
     equal(app.execute("select 1").fetchone(), (1,))
-    for check in (psycopg_3, psycopg_2, async_pg, readers):
+    for check in (psycopg_3, psycopg_2, async_pg, readers, positions):
         asyncio.run(check()) if check is async_pg else check()
         print("PASS", check.__name__)
     app.close()

@@ -73,21 +73,21 @@ class Dialogue {
   bool judge(char type) {
     const bool uncertain = ledger_.uncertain(), own = ledger_.front_is_own();
     const std::size_t owed = ledger_.size();
-    const Verdict verdict = ledger_.received(type);
+    const ReplyVerdict verdict = ledger_.received(type);
     check(ledger_.size() <= owed);
     check(!uncertain || ledger_.uncertain());  // for good
     if (uncertain) {
-      check(verdict.action == Verdict::Action::forward);
+      check(verdict.action == ReplyVerdict::Action::forward);
     } else {
       // Nothing of the proxy's own reaches a client, nothing of a client's is withheld.
-      check((verdict.action == Verdict::Action::swallow) ==
-            (own && verdict.action != Verdict::Action::violation));
+      check((verdict.action == ReplyVerdict::Action::swallow) ==
+            (own && verdict.action != ReplyVerdict::Action::violation));
       check(!verdict.ready || verdict.completed);
       check(!verdict.completed || ledger_.size() < owed);
     }
     check(!verdict.ready || type == 'Z');
     check_ledger();
-    return verdict.action != Verdict::Action::violation;
+    return verdict.action != ReplyVerdict::Action::violation;
   }
 
   void check_ledger() const {

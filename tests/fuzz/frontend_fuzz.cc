@@ -83,7 +83,9 @@ Outcome run(Bytes stream, std::uint32_t seed) {
 void answer(const std::vector<Message>& messages) {
   Ledger ledger;
   bool batch_open = false;
-  const auto expect = [&](char type) { check(ledger.received(type).action == Verdict::Action::forward); };
+  const auto expect = [&](char type) {
+    check(ledger.received(type).action == ReplyVerdict::Action::forward);
+  };
   for (const auto& message : messages) {
     ledger.sent(message.type);
     switch (message.type) {
@@ -133,7 +135,7 @@ void fail(const std::vector<Message>& messages) {
     check(ledger.size() <= requests);
   }
   const std::size_t owed = ledger.size();
-  check(ledger.received('E').action == Verdict::Action::forward);
+  check(ledger.received('E').action == ReplyVerdict::Action::forward);
   check(ledger.size() <= owed);
   if (ledger.skipping()) {
     check(ledger.empty() && ledger.needs_sync());

@@ -54,6 +54,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (slow.has(SqlEffect::opaque)) {
     expected.add(SqlEffect::opaque);
     expected.add(SqlEffect::set);
+    expected.add(SqlEffect::set_for_parser);
   }
   check(slow == expected);
 

@@ -35,6 +35,8 @@ class Load {
   }
   long done() const { return done_; }
   long wrong() const { return wrong_; }
+  // Transactions that a server had begun, and that did not end as they should.
+  long broken() const { return broken_; }
   std::vector<std::string> failures() const {
     const std::lock_guard lock(mutex_);
     return failures_;
@@ -44,16 +46,20 @@ class Load {
   void work() {
     long number = 0;
     while (!stopping_) {
+      bool begun = false;
       try {
         PgConnection client = pgweir_.connect(more_);
         while (!stopping_) {
           const std::string value = std::to_string(++number);
           client.must("begin");
           if (client.value("select " + value) != value) ++wrong_;
+          begun = true;
           client.must("commit");
+          begun = false;
           ++done_;
         }
       } catch (const std::exception& error) {
+        if (begun) ++broken_;
         const std::lock_guard lock(mutex_);
         failures_.emplace_back(error.what());
       }
@@ -63,7 +69,7 @@ class Load {
   const PgweirProcess& pgweir_;
   const std::string more_;
   std::atomic<bool> stopping_ = false;
-  std::atomic<long> done_ = 0, wrong_ = 0;
+  std::atomic<long> done_ = 0, wrong_ = 0, broken_ = 0;
   mutable std::mutex mutex_;
   std::vector<std::string> failures_;
   std::vector<std::thread> threads_;

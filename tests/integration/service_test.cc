@@ -177,6 +177,8 @@ TEST_CASE("service: with hardly any file descriptors left clients are told so, a
   REQUIRE(refused);
   CHECK(refused->sqlstate == "53300");
   CHECK(refused->message.find("no more connections") != std::string::npos);
+  // Nor do those that come without a word use up the last ones.
+  for (int i = 0; i < 60; ++i) clients.push_back(std::make_unique<WireClient>(port));
   PgConnection console =
       PgConnection::open("host=127.0.0.1 user=dba password=dba dbname=pgweir port=" + std::to_string(port));
   CHECK(console.must("SHOW CLIENTS").rows() > 0);
@@ -193,9 +195,25 @@ TEST_CASE("service: the pid file names the process, and goes with it") {
   setup.top = "pidfile = \"" + pid_file + "\"\n";
   PgweirProcess pgweir(setup);
   CHECK(read_file(pid_file) == std::to_string(pgweir.process().pid()) + "\n");
+  // Another one does not take it away.
+  write_file(dir / "other.toml", config("pidfile = \"" + pid_file + "\"\n", free_port()));
+  const PgweirOutput other = run_pgweir({"--config", dir / "other.toml"});
+  CHECK(other.status == 1);
+  CHECK(other.text.find("belongs to a process that is running, " + std::to_string(pgweir.process().pid())) !=
+        std::string::npos);
+  CHECK(read_file(pid_file) == std::to_string(pgweir.process().pid()) + "\n");
   pgweir.process().signal(SIGTERM);
   CHECK(pgweir.process().wait() == 0);
   CHECK_FALSE(std::filesystem::exists(pid_file));
+}
+
+TEST_CASE("service: the pid file of a process that was killed is free") {
+  const TempDir dir;
+  write_file(dir / "pid", "1\n");
+  PgweirSetup setup(shared_postgres());
+  setup.top = "pidfile = \"" + (dir / "pid") + "\"\n";
+  PgweirProcess pgweir(setup);
+  CHECK(read_file(dir / "pid") == std::to_string(pgweir.process().pid()) + "\n");
 }
 
 TEST_CASE("service: root becomes the user of the settings, and nobody else can") {

@@ -1,6 +1,7 @@
 // What the operator orders on the console, under load: each answer comes when it is done on every worker.
 
 #include <doctest/doctest.h>
+#include <signal.h>
 
 #include "admin/command_table.h"
 #include "tests/integration/load.h"
@@ -337,6 +338,45 @@ TEST_CASE("verbs: SHUTDOWN WAIT_FOR_SERVERS lets transactions finish, and who wa
   CHECK(holder.value("select 1") == "1");
   holder.must("commit");
   CHECK(pgweir.process().wait() == 0);
+}
+
+TEST_CASE("verbs: ways to end under load") {
+  PgweirProcess pgweir(busy_setup());
+  Load load(pgweir, 12);
+  REQUIRE(load.goes_on());
+  const auto ends = [&] {
+    CHECK(pgweir.process().wait() == 0);
+    load.stop();
+    CHECK(load.wrong() == 0);
+  };
+  SUBCASE("SHUTDOWN WAIT_FOR_CLIENTS: who is there goes on, as long as he likes") {
+    pgweir.console().must("SHUTDOWN WAIT_FOR_CLIENTS");
+    REQUIRE(eventually([&] {
+      const std::optional<LoginError> error = try_login(pgweir.port(), "postgres", "postgres");
+      return error && error->sqlstate == "57P01";
+    }));
+    REQUIRE(load.goes_on(500));
+    load.stop();
+    ends();
+    CHECK(load.failures().empty());
+  }
+  SUBCASE("SHUTDOWN WAIT_FOR_SERVERS: what has begun is finished") {
+    CHECK(pgweir.console_exec("SHUTDOWN WAIT_FOR_SERVERS").tag() == "SHUTDOWN");
+    ends();
+    CHECK(load.broken() == 0);
+    CHECK_FALSE(load.failures().empty());
+  }
+  SUBCASE("SIGTERM: the same") {
+    pgweir.process().signal(SIGTERM);
+    ends();
+    CHECK(load.broken() == 0);
+    CHECK_FALSE(load.failures().empty());
+  }
+  SUBCASE("SHUTDOWN: at once, and nobody takes it for an answer") {
+    pgweir.console_exec("SHUTDOWN");
+    ends();
+    CHECK_FALSE(load.failures().empty());
+  }
 }
 
 TEST_CASE("verbs: what cannot be done is told in PgBouncer's words") {

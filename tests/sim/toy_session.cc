@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "protocol/bytes.h"
 #include "protocol/reader.h"
 #include "protocol/writer.h"
 
@@ -12,14 +13,6 @@ namespace pgweir::sim {
 namespace {
 
 using namespace std::chrono_literals;
-
-std::string lower(Bytes text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
 
 Bytes trim(Bytes text) {
   const auto begin = text.find_first_not_of(" \t\r\n");
@@ -425,7 +418,7 @@ ToySession::Statement ToySession::parse(Bytes text) {
     text = trim(text.substr(text.find("*/") + 2));
   }
   statement.text = text;
-  statement.word = lower(text.substr(0, text.find_first_of(" ;\n")));
+  statement.word = lower_ascii(text.substr(0, text.find_first_of(" ;\n")));
   if (statement.word != "ask" && statement.word != "copy_out") return statement;
   std::istringstream words(statement.text);
   std::string word;
@@ -536,14 +529,14 @@ void ToySession::run_copy_out(const Statement& statement) {
 
 void ToySession::run_set(const Statement& statement) {
   Bytes rest = trim(Bytes(statement.text).substr(3));
-  const bool local = lower(rest.substr(0, 6)) == "local ";
+  const bool local = lower_ascii(rest.substr(0, 6)) == "local ";
   if (local) rest.remove_prefix(6);
-  if (lower(rest.substr(0, 8)) == "session ") rest.remove_prefix(8);
+  if (lower_ascii(rest.substr(0, 8)) == "session ") rest.remove_prefix(8);
   const std::string name = take_name(rest);
   rest = trim(rest);
   if (rest.starts_with("=")) {
     rest.remove_prefix(1);
-  } else if (lower(rest.substr(0, 3)) == "to ") {
+  } else if (lower_ascii(rest.substr(0, 3)) == "to ") {
     rest.remove_prefix(3);
   }
   const std::string value = take_value(rest);
@@ -553,7 +546,7 @@ void ToySession::run_set(const Statement& statement) {
 void ToySession::run_reset(const Statement& statement) {
   Bytes rest = trim(Bytes(statement.text).substr(5));
   const std::string name = take_name(rest);
-  if (lower(name) == "all") {
+  if (lower_ascii(name) == "all") {
     state_.reset_all();
   } else if (const std::string known = setting_name(name); !known.empty()) {
     state_.reset(known);
@@ -619,7 +612,7 @@ void ToySession::run_table(const Statement& statement) {
 void ToySession::run_deallocate(const Statement& statement) {
   Bytes rest = trim(Bytes(statement.text).substr(10));
   const std::string name = take_value(rest);
-  if (lower(name) == "all") {
+  if (lower_ascii(name) == "all") {
     statements_.clear();  // PostgreSQL keeps the unnamed one; the proxy does not
     return complete("DEALLOCATE ALL");
   }

@@ -1,16 +1,10 @@
 #include "tests/sim/toy_state.h"
 
+#include "protocol/bytes.h"
+
 namespace pgweir::sim {
 
 namespace {
-
-std::string lower(Bytes text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
 
 // PostgreSQL does not show a parameter of no extension in pg_settings.
 bool is_custom(const std::string& name) { return name.find('.') != std::string::npos; }
@@ -41,7 +35,7 @@ const ToySettings& default_settings() {
 
 std::string setting_name(Bytes name) {
   for (const auto& [known, value] : default_settings()) {
-    if (lower(known) == lower(name)) return known;
+    if (lower_ascii(known) == lower_ascii(name)) return known;
   }
   return {};
 }

@@ -11,14 +11,7 @@ namespace {
 constexpr std::uint32_t protocol_3 = 3 << 16;
 constexpr std::uint32_t ssl_request = 80877103, gss_request = 80877104, cancel_code = 80877102;
 constexpr std::uint32_t text_oid = 25;
-constexpr std::size_t largest_message = 1 << 20;
-
-std::uint32_t int32_at(const std::string& bytes, std::size_t at) {
-  if (bytes.size() < at + 4) return 0;
-  std::uint32_t value = 0;
-  for (std::size_t i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
-  return value;
-}
+constexpr std::size_t largest_mocked = 1 << 20;
 
 std::string text_at(const std::string& body, std::size_t at) {
   if (at >= body.size()) return {};
@@ -81,7 +74,7 @@ void MockSession::go_on() {
 bool MockSession::take_startup() {
   const std::uint32_t length = int32_at(in_, 0);
   if (in_.size() < 8) return false;
-  if (length < 8 || length > largest_message) {
+  if (length < 8 || length > largest_mocked) {
     closed_ = true;
     return false;
   }
@@ -116,7 +109,7 @@ bool MockSession::take_startup() {
 bool MockSession::take_message() {
   if (in_.size() < 5) return false;
   const std::uint32_t length = int32_at(in_, 1);
-  if (length < 4 || length > largest_message) {
+  if (length < 4 || length > largest_mocked) {
     closed_ = true;
     return false;
   }

@@ -19,12 +19,6 @@ namespace {
 // PostgreSQL's own limit of a message (PQ_LARGE_MESSAGE_LIMIT).
 constexpr std::uint32_t largest_message = 0x3fffffff;
 
-std::uint32_t int32_at(const std::string& bytes, std::size_t at) {
-  std::uint32_t value = 0;
-  for (std::size_t i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
-  return value;
-}
-
 bool wait_for(int fd, short events, std::chrono::steady_clock::time_point end) {
   pollfd entry{fd, events, 0};
   for (;;) {
@@ -37,6 +31,13 @@ bool wait_for(int fd, short events, std::chrono::steady_clock::time_point end) {
 }
 
 }  // namespace
+
+std::uint32_t int32_at(const std::string& bytes, std::size_t at) {
+  if (bytes.size() < at + 4) return 0;
+  std::uint32_t value = 0;
+  for (std::size_t i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
+  return value;
+}
 
 std::string wire_int32(std::uint32_t value) {
   std::string bytes;

@@ -13,6 +13,9 @@
 
 namespace pgweir {
 
+// In network byte order; 0 when it is not there.
+std::uint32_t int32_at(const std::string& bytes, std::size_t at);
+
 struct WireMessage {
   char type = 0;  // 0: the peer closed
   std::string body;

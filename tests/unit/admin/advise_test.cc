@@ -300,6 +300,19 @@ TEST_CASE("advise: incidents decide no size") {
   CHECK(mentions(advice.missing, "incident"));
 }
 
+TEST_CASE("advise: beside usual minutes an incident is left out, said, and no reserve is for it") {
+  Observation seen = brief("poisson", 12);
+  const Advice usual = advise(seen);
+  auto wild = std::make_shared<TraceSegment>(*brief("bursty", 40).profile.traces.front());
+  wild->start = seen.profile.traces.back()->start + 10min;
+  wild->incident = true;
+  seen.profile.traces.push_back(wild);
+  const Advice advice = advise(seen);
+  CHECK(advice.recommended == usual.recommended);
+  CHECK(advice.reserve == usual.reserve);
+  CHECK(mentions(advice.reasons, "1 recorded minute is left out"));
+}
+
 TEST_CASE("advise: a day like no other is left out and shown as the reserve") {
   Observation seen = brief("poisson", 14);
   const TraceRef usual = seen.profile.traces.front();
@@ -468,6 +481,26 @@ TEST_CASE("speed curve: cores and contention are found, and many classes are not
   CHECK_FALSE(fit("poisson", 30).found);
   CHECK_FALSE(fit("bimodal", 30).found);
   CHECK_FALSE(fit_speed({}, Instant{}).found);
+}
+
+TEST_CASE("speed curve: two full sizes that are close say enough when the larger one gets no more done") {
+  // Throughput at 16 and at 24 connections; nothing was seen below.
+  const auto plateau = [](std::uint64_t completions, double at_16, double at_24) {
+    SpeedEvidence evidence;
+    evidence.length = 2min;
+    auto& levels = evidence.classes[1];
+    levels.resize(25);
+    levels[16] = {completions, static_cast<double>(completions) * 16 / at_16};
+    levels[24] = {completions, static_cast<double>(completions) * 24 / at_24};
+    return plateau_of(fit_speed(std::span(&evidence, 1), Instant(2min)));
+  };
+  const Plateau flat = plateau(20'000, 376, 377);
+  CHECK(flat.reached);
+  CHECK(flat.growth < 0.15);
+  CHECK(flat.knee <= 24);
+  CHECK_FALSE(plateau(200, 376, 377).reached);     // chance
+  CHECK_FALSE(plateau(20'000, 376, 450).reached);  // it does more
+  CHECK_FALSE(plateau(20'000, 376, 564).reached);
 }
 
 TEST_CASE("speed curve: where curves that flatten and curves that rise fit as well, a probe") {

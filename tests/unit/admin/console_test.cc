@@ -190,7 +190,7 @@ TEST_CASE("console: unknown commands are named, with the nearest known one") {
 
 TEST_CASE("console: SQL is refused as not supported") {
   for (const Bytes query : {"SELECT * FROM pg_class", "select 1 + 1", "SELECT 'x'", "SELECT",
-                            "select version", "SELECT 12345678901234567890", "SELECT 1.5"}) {
+                            "select nothing", "SELECT 12345678901234567890", "SELECT 1.5"}) {
     CAPTURE(query);
     CHECK(ask(query).sqlstate == "0A000");
   }
@@ -282,6 +282,7 @@ TEST_CASE("console: what drivers send gets PostgreSQL's tags") {
   CHECK(tag("UNLISTEN *") == "UNLISTEN");
   CHECK(tag("SELECT pg_advisory_unlock_all()") == "SELECT 1");
   CHECK(tag("DEALLOCATE ALL") == "DEALLOCATE ALL");
+  CHECK(tag("SET nosuch = 1") == "SET");
   CHECK(ask("DISCARD").sqlstate == "42601");
   CHECK(ask("SET").sqlstate == "42601");
 }
@@ -320,6 +321,56 @@ TEST_CASE("console: SET of one of pgweir's settings changes it, for administrato
   CHECK(restart.message == "SET does not change \"listen_port\"");
   CHECK(restart.hint == "Change it in the configuration file, then restart pgweir.");
   CHECK(read_reply(set("SET default_pool_size = 50", ConsolePrivilege::stats).bytes).sqlstate == "42501");
+}
+
+TEST_CASE(
+    "console: SET of what is nearly a setting, or one of PgBouncer's only, is not accepted in silence") {
+  const ConsoleReply typo = ask("SET max_client_con = 5");
+  CHECK(typo.sqlstate == "42704");
+  CHECK(typo.hint.find("max_client_conn") != std::string::npos);
+  const ConsoleReply peers = ask("SET stats_period TO 10");
+  CHECK(peers.sqlstate == "0A000");
+  CHECK(peers.message.find("SHOW STATS") != std::string::npos);
+  const World world = world_of(settings());
+  const auto bytes = [&](Bytes query) { return answer_console(query, ConsolePrivilege::stats, world).bytes; };
+  CHECK(bytes("SET nosuch = 1").find("\"nosuch\" is no setting of pgweir: ignored") != std::string::npos);
+  // What drivers and tools set for themselves.
+  for (const std::string name : {"application_name",
+                                 "bytea_output",
+                                 "client_min_messages",
+                                 "datestyle",
+                                 "default_transaction_isolation",
+                                 "default_transaction_read_only",
+                                 "enable_seqscan",
+                                 "escape_string_warning",
+                                 "extra_float_digits",
+                                 "idle_in_transaction_session_timeout",
+                                 "intervalstyle",
+                                 "jit",
+                                 "lc_messages",
+                                 "lock_timeout",
+                                 "role",
+                                 "search_path",
+                                 "session_replication_role",
+                                 "statement_timeout",
+                                 "synchronous_commit",
+                                 "timezone",
+                                
+                                 "work_mem",
+                                 "xmloption"}) {
+    CAPTURE(name);
+    CHECK(ask("SET " + std::string(name) + " TO 'x'").only().tag == "SET");
+  }
+  for (const Bytes name : {"auth_file", "auth_hba_file", "client_tls_key_file"})
+    CHECK(ask("SET " + std::string(name) + " = 'x'").sqlstate == "0A000");
+}
+
+TEST_CASE("console: SELECT is SHOW for the words of SHOW, and HELP needs none") {
+  CHECK(ask("select version").only().rows == ask("SHOW VERSION").only().rows);
+  CHECK(ask("SELECT pools;").only().tag == "SHOW");
+  CHECK(ask("SELECT version()").only().tag == "SELECT 1");
+  CHECK(ask("SELECT nothing").sqlstate == "0A000");
+  CHECK(ask("help").only().rows == ask("SHOW HELP").only().rows);
 }
 
 TEST_CASE("console: SET takes back every value that SHOW CONFIG shows") {

@@ -88,8 +88,10 @@ TEST_CASE("stats: the line for the log is over the last period and all databases
   StatsHistory history;
   history.sample(Instant(60s), workers_with(300, 600ms));
   CHECK(history.line(Instant(0s)) ==
-        "stats: 0 xacts/s, 20 queries/s, in 0 B/s, out 0 B/s, xact 0 us, query 2000 us, wait 0 us");
+        "stats: 0 xacts/s, 20 queries/s, 0 client parses/s, 0 server parses/s, 0 binds/s, "
+        "in 0 B/s, out 0 B/s, xact 0 us, query 2000 us, wait 0 us");
   history.sample(Instant(120s), workers_with(900, 4200ms));
   CHECK(history.line(Instant(0s)) ==
-        "stats: 0 xacts/s, 40 queries/s, in 0 B/s, out 0 B/s, xact 0 us, query 6000 us, wait 0 us");
+        "stats: 0 xacts/s, 40 queries/s, 0 client parses/s, 0 server parses/s, 0 binds/s, "
+        "in 0 B/s, out 0 B/s, xact 0 us, query 6000 us, wait 0 us");
 }

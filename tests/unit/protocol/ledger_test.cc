@@ -14,7 +14,7 @@ using namespace pgweir;
 
 namespace {
 
-using Action = Verdict::Action;
+using Action = ReplyVerdict::Action;
 
 const char* name(Action action) {
   switch (action) {
@@ -80,7 +80,7 @@ void play(Ledger& ledger, const std::string& dialogue) {
     } else if (word[0] == '=') {
       CHECK(holds(ledger, word.substr(1)));
     } else {
-      const Verdict verdict = ledger.received(word[1]);
+      const ReplyVerdict verdict = ledger.received(word[1]);
       const Action action = word[0] == '<'   ? Action::forward
                             : word[0] == '~' ? Action::swallow
                                              : Action::violation;
@@ -335,7 +335,7 @@ TEST_CASE("ledger: when nothing is owed only an error may come") {
     Ledger idle, skipping;
     play(skipping, ">P <E =skipping");
     for (Ledger* const ledger : {&idle, &skipping}) {
-      const Verdict verdict = ledger->received(letter);
+      const ReplyVerdict verdict = ledger->received(letter);
       CHECK(verdict.action == (allowed ? Action::forward : Action::violation));
       CHECK_FALSE(verdict.ready);
       CHECK_FALSE(verdict.completed);
@@ -377,7 +377,7 @@ TEST_CASE("ledger: every reply that does not fit the front request is a violatio
       Ledger ledger;
       play(ledger, before);
       const std::size_t owed = ledger.size();
-      const Verdict verdict = ledger.received(letter);
+      const ReplyVerdict verdict = ledger.received(letter);
       const bool allowed = (fits + "ENSA").find(letter) != std::string::npos && type != 0;
       CHECK(std::string(name(verdict.action)) == name(allowed ? Action::forward : Action::violation));
       if (allowed) continue;
@@ -404,7 +404,7 @@ TEST_CASE("ledger: the verdict names the request that was answered") {
         Case{'3', Request::close, true}, Case{'Z', Request::sync, true}}) {
     CAPTURE(row.reply);
     const auto& [reply, request, completed] = row;
-    const Verdict verdict = ledger.received(reply);
+    const ReplyVerdict verdict = ledger.received(reply);
     CHECK(verdict.request == request);
     CHECK(verdict.completed == completed);
   }
@@ -438,7 +438,7 @@ TEST_CASE("ledger: ten thousand requests in flight keep their order") {
       sent.pop_front();
       REQUIRE(ledger.front_is_own() == own);
       for (char reply : answers.at(type)) {
-        const Verdict verdict = ledger.received(reply);
+        const ReplyVerdict verdict = ledger.received(reply);
         REQUIRE(verdict.action == (own ? Action::swallow : Action::forward));
       }
     };
@@ -666,7 +666,7 @@ TEST_CASE("ledger: agrees with a model of the server, however messages and repli
         server.replies.pop_front();
         (history += " <") += reply.type;
         CAPTURE(history);
-        const Verdict verdict = ledger.received(reply.type);
+        const ReplyVerdict verdict = ledger.received(reply.type);
         if (ledger.uncertain()) break;
         REQUIRE(std::string(name(verdict.action)) == name(reply.own ? Action::swallow : Action::forward));
         REQUIRE(verdict.ready == (reply.type == 'Z'));

@@ -312,3 +312,26 @@ TEST_CASE("tokens") {
   CHECK(next(Kind::end, "", false));
   CHECK_FALSE(lexer.unclear());
 }
+
+TEST_CASE("what changes how later texts are parsed is told apart from other settings") {
+  const auto matters = [](Bytes sql) { return scan_sql(sql).has(SqlEffect::set_for_parser); };
+  for (const Bytes sql :
+       {"SET TimeZone TO 'UTC'", "set local datestyle = 'ISO, DMY'", "SET TIME ZONE 'UTC'",
+        "SET LOCAL TIME ZONE 0", "SET NAMES 'LATIN1'", "set session client_encoding to utf8",
+        "RESET intervalstyle", "RESET ALL", "SET XML OPTION DOCUMENT", "SET LOCAL XML OPTION DOCUMENT",
+        "select 1; set \"timezone\" to 'UTC'", "SELECT set_config('TIMEZONE', $1, true)",
+        "SELECT set_config('transform_null_equals', 'on', false)", "SELECT set_config($1, $2, true)",
+        "SELECT set_config(lower('x'), 'on', false)", "SET standard_conforming_strings = off",
+        "SET LOCAL backslash_quote TO on"}) {
+    CAPTURE(sql);
+    CHECK(matters(sql));
+  }
+  for (const Bytes sql :
+       {"SET search_path TO a", "SET LOCAL statement_timeout = 5",
+        "SELECT set_config('request.jwt', $1, true)", "SELECT set_config('role', 'a', false)",
+        "RESET work_mem", "SET TRANSACTION READ ONLY", "SET LOCAL ROLE a", "SET app.timezone = 'x'",
+        "SELECT 'SET TimeZone'", "select timezone from t"}) {
+    CAPTURE(sql);
+    CHECK_FALSE(matters(sql));
+  }
+}

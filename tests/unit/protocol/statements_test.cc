@@ -45,6 +45,24 @@ TEST_CASE("equal text with equal types is one statement") {
   CHECK(catalog.size() == 4);
 }
 
+TEST_CASE("equal text in another context is another statement, in every table") {
+  StatementCatalog catalog({}, colliding);
+  const SharedStatement a = catalog.intern("SELECT 1\0\0\0"sv, 7), b = catalog.intern("SELECT 1\0\0\0"sv, 8);
+  CHECK(a != b);
+  CHECK(a->context() == 7);
+  CHECK(a->hash() == b->hash());
+  CHECK(catalog.intern("SELECT 1\0\0\0"sv, 7) == a);
+  CHECK(catalog.intern("SELECT 1\0\0\0"sv) != a);
+  ServerStatements server(9);
+  server.insert(a, 1);
+  CHECK_FALSE(server.find(*b));
+  server.insert(b, 2);
+  CHECK(server.find(*a) == 1);
+  catalog.retire(*a);
+  CHECK(catalog.intern("SELECT 1\0\0\0"sv, 7) != a);
+  CHECK(catalog.intern("SELECT 1\0\0\0"sv, 8) == b);
+}
+
 TEST_CASE("a statement can be parsed under another name") {
   StatementCatalog catalog({});
   const SharedStatement a = catalog.intern(parse_rest("SELECT $1, $2", {23, 25}));

@@ -95,13 +95,23 @@ TEST_CASE("budgets: too many is said once, and again after a reload") {
   for (int i = 0; i < 3; ++i) desk.look(pools, settings, Instant(1h));
   REQUIRE(log.lines.size() == 1);
   CHECK(log.lines[0].find("may open 120 connections together, it has 95 for them") != std::string::npos);
-  desk.reloaded();
+  settings.pool.default_pool_size = 60;
+  CHECK(desk.reloaded(settings) == std::vector{log.lines[0]});
   desk.look(pools, settings, Instant(1h));
   CHECK(log.lines.size() == 2);
+  // What the new settings will lead to is said at once.
+  settings.pool.default_pool_size = 40;
+  settings.pool.reserve_pool_size = 7;
+  CHECK(desk.reloaded(settings).empty());
+  settings.pool.reserve_pool_size = 8;
+  const auto warnings = desk.reloaded(settings);
+  REQUIRE(warnings.size() == 1);
+  CHECK(warnings[0].find("may open 96 connections together") != std::string::npos);
+  CHECK(log.lines.size() == 3);
   // A limit of the database holds for both.
   settings.pool.max_db_connections = 90;
   CHECK(desk.look(pools, settings, Instant(1h))[0].pool_sizes == 90);
-  CHECK(log.lines.size() == 2);
+  CHECK(log.lines.size() == 3);
 }
 
 TEST_CASE("budgets: a server that does not say is no budget, and what it said before holds") {

@@ -50,6 +50,12 @@ class House final : public Host, public ControlHost {
     say(id, startup.view());
     return id;
   }
+  // Comes when hardly any of `descriptors` are left.
+  ConnId late_client(long descriptors) {
+    ConnId id;
+    turn([&] { id = core_->on_accept({}, descriptors); });
+    return id;
+  }
   void say(ConnId conn, Bytes bytes) {
     turn([&] {
       const auto space = core_->arena().read_space();
@@ -383,4 +389,34 @@ TEST_CASE(
   house.say(other, query("select 1"));
   CHECK(house.heard(others_server) == query("select 1"));
   CHECK(house.snapshot().pools.size() == 1);
+}
+
+TEST_CASE("caps: clients that say nothing do not hold the last file descriptors") {
+  House house([](Settings& settings) { settings.console.admin_users = {"dba"}; });
+  const ConnId console = house.late_client(100);
+  Writer startup;
+  StartupMessage message;
+  message.user = "dba";
+  message.database = "pgweir";
+  write_startup(startup, message);
+  house.say(console, startup.view());
+  std::deque<ConnId> silent;
+  for (int i = 0; i < 16; ++i) silent.push_back(house.late_client(100));
+  CHECK_FALSE(house.closed(silent.front()));
+  CHECK(house.counted("descriptors_full") == 0);
+  house.vanish(silent.back());
+  silent.pop_back();
+  silent.push_back(house.late_client(100));
+  CHECK_FALSE(house.closed(silent.front()));
+  for (int i = 1; i <= 5; ++i) {
+    silent.push_back(house.late_client(100));
+    const std::string told = house.heard(silent.front());
+    CHECK(contains(told, "53300"));
+    CHECK(contains(told, "100 files"));
+    CHECK(house.closed(silent.front()));
+    silent.pop_front();
+    CHECK_FALSE(house.closed(silent.front()));
+    CHECK(house.counted("descriptors_full") == i);
+  }
+  CHECK_FALSE(house.closed(console));
 }

@@ -4,7 +4,7 @@
 
 #include <map>
 
-#include "admin/import/no_equivalent.h"
+#include "admin/no_equivalent.h"
 #include "admin/settings_load.h"
 #include "admin/settings_table.h"
 
@@ -234,6 +234,7 @@ TEST_CASE("import: a file of every day") {
        "log_connections = 0\nunix_socket_mode = 0700\nadmin_users = root, dba\n"
        "client_tls_sslmode = disable\nserver_tls_sslmode = verify-full\nserver_tls_ca_file = /ca\n"
        "%include more.ini\n"},
+      {"/ca", "certificate"},
       {"/etc/more.ini", "# more\ndefault_pool_size = 7\n"},
       {"/etc/userlist.txt",
        "\"alice\" \"it\"\"s\"\n\"service\" \"hidden\"\n\"bob\" "
@@ -335,4 +336,19 @@ TEST_CASE("import: HBA rules stay rules, and what cannot be kept is named") {
   imported = imported_from({{"/etc/p.ini", ini}});
   CHECK(settings_of(imported).auth.type == AuthType::hba);
   CHECK(noted(imported, "auth_hba_file: cannot read hba.conf"));
+
+  imported = imported_from({{"/etc/p.ini", "[pgbouncer]\nauth_type = hba\n"}});
+  CHECK(noted(imported, "auth_type = hba: there is no auth_hba_file"));
+}
+
+TEST_CASE("import: files of TLS are found beside the file, and one that is missing is named") {
+  const std::string ini =
+      "[pgbouncer]\nclient_tls_sslmode = prefer\nclient_tls_key_file = srv.key\n"
+      "client_tls_cert_file = /tls/srv.crt\nserver_tls_ca_file = ca.crt\n";
+  const Imported imported =
+      imported_from({{"/etc/p.ini", ini}, {"/etc/srv.key", "key"}, {"/tls/srv.crt", "certificate"}});
+  CHECK(imported.toml.find("key_file = \"/etc/srv.key\"") != std::string::npos);
+  CHECK(imported.toml.find("cert_file = \"/tls/srv.crt\"") != std::string::npos);
+  CHECK(noted(imported, "/etc/p.ini:5: server_tls_ca_file: cannot read ca.crt"));
+  CHECK_FALSE(noted(imported, "srv."));
 }

@@ -2,6 +2,7 @@
 // PgBouncer's settings that have no counterpart, and what is so instead. With the settings table, whose rows
 // carry PgBouncer's names, these are all of PgBouncer 1.25 (a test looks).
 
+#include <algorithm>
 #include <array>
 
 #include "protocol/bytes.h"
@@ -41,7 +42,7 @@ inline constexpr std::array no_equivalents{
     NoEquivalent{"service_name", "it is named by its unit of systemd"},
     NoEquivalent{"so_reuseport", "one process serves with several threads: set workers"},
     NoEquivalent{"stats_period", "averages of SHOW STATS are over one to two minutes"},
-    NoEquivalent{"suspend_timeout", "SUSPEND has no limit in time"},
+    NoEquivalent{"suspend_timeout", "SUSPEND gives up after 10 s, as by PgBouncer's default"},
     NoEquivalent{"syslog", "lines go to the standard error, which systemd keeps"},
     NoEquivalent{"syslog_facility", "lines go to the standard error, which systemd keeps"},
     NoEquivalent{"syslog_ident", "lines go to the standard error, which systemd keeps"},
@@ -61,5 +62,11 @@ inline constexpr std::array no_equivalents{
     NoEquivalent{"datestyle", "what clients ask for follows them from server to server"},
     NoEquivalent{"timezone", "what clients ask for follows them from server to server"},
 };
+
+inline const NoEquivalent* find_no_equivalent(Bytes name) {
+  const auto found = std::find_if(no_equivalents.begin(), no_equivalents.end(),
+                                  [&](const NoEquivalent& it) { return it.name == name; });
+  return found == no_equivalents.end() ? nullptr : &*found;
+}
 
 }  // namespace pgweir
