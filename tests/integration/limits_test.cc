@@ -132,7 +132,15 @@ TEST_CASE("too many connections at the server are an error for the client, who m
   const Postgres postgres(options);
   postgres.run("create role limited login");
   std::vector<PgConnection> direct;
-  for (int i = 0; i < 4; ++i) direct.push_back(postgres.connect("user=limited"));
+  // The backend that made the role may not have ended yet.
+  CHECK(eventually([&] {
+    try {
+      direct.push_back(postgres.connect("user=limited"));
+    } catch (const std::runtime_error&) {
+      return false;
+    }
+    return direct.size() == 4;
+  }));
 
   PgweirSetup setup(postgres);
   setup.pool = "default_pool_size = 2\nserver_login_retry = \"100ms\"\nquery_wait_timeout = \"5s\"\n";

@@ -1,5 +1,6 @@
 #include "tests/support/pq.h"
 
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -83,6 +84,9 @@ std::string PgConnection::parameter(const std::string& name) const {
 }
 
 void PgConnection::wait_io(bool writing, Time end) const {
+  // PQconsumeInput may leave a record in OpenSSL that the socket does not tell of any more.
+  auto* const ssl = static_cast<SSL*>(PQsslStruct(raw(), "OpenSSL"));
+  if (ssl != nullptr && SSL_pending(ssl) > 0) return;
   const auto events = static_cast<short>(POLLIN | (writing ? POLLOUT : 0));
   if (!poll_until(PQsocket(raw()), writing ? events : POLLIN, end)) {
     throw std::runtime_error("no answer in time");
