@@ -83,6 +83,7 @@ struct PoolSettings {
   Duration server_check_delay{};
   std::vector<std::string> ignore_startup_parameters;
   int default_pool_size = 0;  // servers of one pool, that is of one database and user
+  bool size_trials = false;
   int min_pool_size = 0;
   int reserve_pool_size = 0;
   Duration reserve_pool_timeout{};

@@ -4,21 +4,36 @@
 
 namespace pgweir {
 
+void Shard::look_at_trial(Instant now) {
+  if (!limits_.trials) return;
+  const bool full = !shut_ && !queue_.empty() && (idle_.empty() || trial_.running());
+  trial_.look(full, idle() + busy_, now);
+}
+
 std::optional<ConnId> Shard::acquire() {
   if (idle_.empty()) return std::nullopt;
+  // Those that wait while servers are held back are first.
+  if (on_trial() && (holds_back() || !queue_.empty())) return std::nullopt;
+  return take_newest_idle();
+}
+
+ConnId Shard::take_newest_idle() {
   const ConnId server = idle_.back().server;
   idle_.pop_back();
   ++busy_;
   return server;
 }
 
+std::optional<Shard::Match> Shard::next_match(Instant now) {
+  if (shut_ || idle_.empty() || waiting() <= checking_ || holds_back() || must_check(now))
+    return std::nullopt;
+  return Match{*pop_waiter(), take_newest_idle()};
+}
+
 std::optional<ConnId> Shard::next_to_check() {
-  if (shut_ || idle_.empty() || waiting() <= checking_) return std::nullopt;
-  const ConnId server = idle_.back().server;
-  idle_.pop_back();
-  ++busy_;
+  if (shut_ || idle_.empty() || waiting() <= checking_ || holds_back()) return std::nullopt;
   ++checking_;
-  return server;
+  return take_newest_idle();
 }
 
 std::optional<ConnId> Shard::take_oldest_idle() {
@@ -37,7 +52,7 @@ void Shard::dial_failed(Instant now, bool refused, Duration longest) {
 }
 
 std::optional<Waiter> Shard::release(ConnId server, Instant connected, Instant now) {
-  if (!shut_) {
+  if (!shut_ && busy_ <= trial_.most_busy()) {
     if (auto waiter = pop_waiter()) return waiter;
   }
   --busy_;
@@ -58,7 +73,7 @@ void Shard::granted(int slots) {
 // Connections that should be there and are not: one for each waiter that none of those on their way in will
 // serve, and what is missing to `min`.
 int Shard::needed(bool keep_min) const {
-  if (shut_) return 0;
+  if (shut_ || on_trial()) return 0;
   const int for_waiters = waiting() - login_ - checking_;
   const int for_min = keep_min ? limits_.min - open() : 0;
   return std::max({0, for_waiters, for_min});
@@ -196,6 +211,7 @@ Instant Shard::next_deadline(Instant now, bool keep_min) const {
     if (ask > now) at = std::min(at, ask);
   }
   if (needed(keep_min) > 0 && slots_ > open() && policy_.again() > now) at = std::min(at, policy_.again());
+  at = std::min(at, trial_.next());
   return idle_.empty() ? at : std::min(at, retire_floor_);
 }
 

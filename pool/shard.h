@@ -6,8 +6,8 @@
 //
 // Invariants:
 //  S1 open() <= slots(): a server connection exists only with a slot granted by the pool's Arbiter.
-//  S2 Nobody waits while a server is idle here, unless as many are being checked as clients wait, or the
-//     shard is shut.
+//  S2 Nobody waits while a server is idle here, unless as many are being checked as clients wait, the shard
+//     is shut, or a SizeTrial holds servers back.
 //  S3 A server is idle, or busy with one client, or on its way in or out; never two of these.
 //  S4 The queue is served first in, first out; idle servers last in, first out, so that the rest can age.
 
@@ -17,6 +17,7 @@
 
 #include "pool/dial_policy.h"
 #include "pool/ids.h"
+#include "pool/size_trial.h"
 #include "pool/time.h"
 #include "pool/wait_queue.h"
 
@@ -35,8 +36,9 @@ struct Limits {
   Duration wait_timeout{};  // of a client, those that wait already included; 0: none
   // An idle server is checked before it is used when it was not used for as long; max(): never.
   Duration check_delay = Duration::max();
-  int max_queue = 0;  // clients that may wait here for what others use; 0: any number
-  int part = 0;       // of `size`: how many servers this shard has when all shards have as many
+  int max_queue = 0;    // clients that may wait here for what others use; 0: any number
+  int part = 0;         // of `size`: how many servers this shard has when all shards have as many
+  bool trials = false;  // servers may be held back to learn how many are needed
 };
 
 class Shard {
@@ -51,6 +53,7 @@ class Shard {
 
   const Limits& limits() const { return limits_; }
   void set_limits(const Limits& limits) {
+    if (limits.size != limits_.size || !limits.trials) trial_.reset();
     limits_ = limits;
     // What follows from the old limits is void: wishes are told to the Arbiter again, idle servers looked at.
     asked_ = 0;
@@ -61,8 +64,19 @@ class Shard {
   void set_shut(bool shut) { shut_ = shut; }
   bool is_shut() const { return shut_; }
 
+  // Whether a SizeTrial begins or ends; to be called whenever the shard is looked at.
+  void look_at_trial(Instant now);
+  bool on_trial() const { return trial_.running(); }
+
   // An idle server for a client, now busy; nothing when the client has to wait (then call `wait`).
   std::optional<ConnId> acquire();
+  // The first waiter, who has left the queue, and an idle server for him, now busy: what could not be served
+  // before, as the shard was shut or a trial was on. Not what has to be checked first.
+  struct Match {
+    Waiter waiter;
+    ConnId server;
+  };
+  std::optional<Match> next_match(Instant now);
   // The idle server that would be taken next has to be checked first: the client has to wait for that.
   bool must_check(Instant now) const {
     return !idle_.empty() && limits_.check_delay != Duration::max() &&
@@ -171,6 +185,9 @@ class Shard {
     Instant connected;
   };
 
+  ConnId take_newest_idle();
+  // As many are busy as a trial allows.
+  bool holds_back() const { return busy_ >= trial_.most_busy(); }
   // When the first waiter has waited for too long.
   Instant wait_deadline() const;
   int needed(bool keep_min) const;
@@ -180,6 +197,7 @@ class Shard {
 
   Limits limits_;
   DialPolicy policy_;
+  SizeTrial trial_;
   WaitQueue queue_;
   std::vector<Idle> idle_;  // the last one is taken first
   int busy_ = 0, login_ = 0;

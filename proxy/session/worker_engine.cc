@@ -480,6 +480,7 @@ void WorkerEngine::configure(PoolEntry& pool, const DatabaseSettings& database) 
   if (max_queue > 0) max_queue = std::max(1, part_of(max_queue, hosts, id_));
   const int min = database.min_pool_size.value_or(defaults.min_pool_size);
   const bool checks = !defaults.server_check_query.empty();
+  pool.mode = replication ? PoolMode::session : settings_->mode_of(&database, user);
   pool.shard.set_limits(
       {.size = size,
        .reserve = replication ? 0 : reserve,
@@ -492,7 +493,8 @@ void WorkerEngine::configure(PoolEntry& pool, const DatabaseSettings& database) 
        .wait_timeout = time(&P::query_wait_timeout, &D::query_wait_timeout, &U::query_wait_timeout),
        .check_delay = checks ? defaults.server_check_delay : Duration::max(),
        .max_queue = replication ? 0 : max_queue,
-       .part = part_of(size, hosts, id_)});
+       .part = part_of(size, hosts, id_),
+       .trials = defaults.size_trials && pool.mode != PoolMode::session});
   pool.shard.set_shut(gates_->is_shut(pool.route.database));
   // A stream of changes is one query, for as long as it is wanted.
   const auto limit = [&](TimeLimit which, Duration span) {
@@ -507,7 +509,6 @@ void WorkerEngine::configure(PoolEntry& pool, const DatabaseSettings& database) 
         time(&P::client_idle_timeout, &D::client_idle_timeout, &U::client_idle_timeout));
   limit(TimeLimit::wait_notify, defaults.query_wait_notify);
   arm_limits(pool);
-  pool.mode = replication ? PoolMode::session : settings_->mode_of(&database, user);
   pool.late_begin = defaults.late_begin && pool.mode == PoolMode::transaction;
   for (const StateKindRow& it : state_kinds)
     pool.policies[static_cast<std::size_t>(it.kind)] = settings_->policy_of(it.kind, &database, user);
@@ -784,6 +785,9 @@ void WorkerEngine::service(PoolEntry& pool) {
   refuse_expired(pool);
   refuse_hopeless(pool);
   if (pool.recall) answer_recall(pool, nullptr);
+  shard.look_at_trial(now_);
+  while (const auto match = shard.next_match(now_))
+    hand_to_waiter(match->waiter, *static_cast<ServerSession*>(find(match->server)));
   while (const auto server = shard.next_to_check()) static_cast<ServerSession*>(find(*server))->check();
   refuse_beyond_queue(pool);
   if (const int slots = shard.slots_to_ask(now_); slots > 0) {
@@ -906,7 +910,7 @@ void WorkerEngine::on_mail(NewSettings& mail) {
     while (pool->shard.idle() > 0) {
       auto* const server = static_cast<ServerSession*>(find(pool->shard.newest_idle()));
       if (server->target_version() == pool->target_version) break;
-      pool->shard.acquire();
+      pool->shard.take(server->id());
       server->retire(CloseReason::settings_changed);
     }
     touch(*pool);

@@ -1,0 +1,53 @@
+#pragma once
+// When a pool tries to do with fewer servers, to learn whether all of them are needed.
+//
+// A pool that is always full shows one level of concurrency alone, and nobody can tell from it whether more
+// servers would help or whether fewer would do: with clients that wait for their answers the throughput is
+// that of the server at this level, whatever it could be at another one. So a pool that has been full for
+// long enough holds half of its servers back for a moment, a few times. What gets done meanwhile is measured
+// like everything (SpeedEvidence of pool/profile.h): fewer connections cannot overload a server, and whoever
+// waits is served in his turn.
+//
+// The moments lie on a grid of the common clock, so that all workers of a pool try at once. Pure; owned by a
+// Shard, one thread.
+
+#include <chrono>
+#include <limits>
+
+#include "pool/time.h"
+
+namespace pgweir {
+
+class SizeTrial {
+ public:
+  // What is busy for shorter is a spike, which is to be got over.
+  static constexpr Duration full_before = std::chrono::seconds(20);
+  static constexpr Duration grid = std::chrono::seconds(4);
+  static constexpr Duration length = std::chrono::milliseconds(500);
+  // Ten of them in 40 seconds cost at most 6 % of the throughput then, and 0.07 % of that of a day.
+  static constexpr int most_in_a_row = 10;
+  static constexpr Duration again = std::chrono::hours(1);
+  static constexpr int all = std::numeric_limits<int>::max();
+
+  // To be told at least when next() is due, and soon after `full` changes: all servers are busy, or held back
+  // by a trial, and clients wait. `servers`: busy or idle now.
+  void look(bool full, int servers, Instant now);
+  // The pool has another size, or none of this is wanted any more.
+  void reset() { *this = {}; }
+
+  // How many servers may be busy now.
+  int most_busy() const { return most_busy_; }
+  bool running() const { return most_busy_ != all; }
+  Instant next() const { return next_; }
+
+ private:
+  void plan(Instant earliest);
+
+  int most_busy_ = all;
+  Instant full_since_ = never;
+  int done_ = 0;          // trials in a row
+  Instant first_{};       // of these
+  Instant next_ = never;  // begin or end
+};
+
+}  // namespace pgweir
