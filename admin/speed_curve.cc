@@ -159,8 +159,9 @@ std::vector<Fit> all_fits(const SpeedCurve& curve) {
   return fits;
 }
 
-// Two sizes that are close, each full all the time, as when a DBA went from 16 connections to 24: no curve
-// can be drawn through that, but whether the second got more done can be clear.
+// Levels that are close to each other, as when a DBA went from 16 connections to 24, or when nearly all
+// clients are at the pool all the time: no curve can be drawn through that, but whether more got more done
+// can be clear, from the slope of the throughput over all levels.
 bool is_surely_flat(const SpeedCurve& curve) {
   const auto solid = [](const SpeedCurve::Level& level) {
     return level.completions >= completions_to_compare;
@@ -168,11 +169,23 @@ bool is_surely_flat(const SpeedCurve& curve) {
   const auto low = std::find_if(curve.levels.begin(), curve.levels.end(), solid);
   const auto high = std::find_if(curve.levels.rbegin(), curve.levels.rend(), solid);
   if (low == curve.levels.end() || high->level < 1.25 * low->level) return false;
-  const double more = std::log(static_cast<double>(high->level) / low->level);
-  const double growth = 1 + std::log(high->speed / low->speed) / more;
+  double weights = 0, mean_x = 0, mean_y = 0;
+  const auto x_of = [](const SpeedCurve::Level& level) { return std::log(level.level); };
+  const auto y_of = [](const SpeedCurve::Level& level) { return std::log(level.level * level.speed); };
+  for (const SpeedCurve::Level& level : curve.levels) {
+    weights += level.completions;
+    mean_x += level.completions * x_of(level);
+    mean_y += level.completions * y_of(level);
+  }
+  mean_x /= weights;
+  mean_y /= weights;
+  double xx = 0, xy = 0;
+  for (const SpeedCurve::Level& level : curve.levels) {
+    xx += level.completions * (x_of(level) - mean_x) * (x_of(level) - mean_x);
+    xy += level.completions * (x_of(level) - mean_x) * (y_of(level) - mean_y);
+  }
   // Two standard errors of durations that spread as exponential ones do.
-  const double error = 2 * std::sqrt(1 / low->completions + 1 / high->completions) / more;
-  return growth + error < growth_that_counts;
+  return xy / xx + 2 / std::sqrt(xx) < growth_that_counts;
 }
 
 void find_class_slowdowns(SpeedCurve& curve, const std::vector<Class>& classes) {
@@ -296,6 +309,9 @@ Plateau plateau_of(const SpeedCurve& curve) {
     it.probe = true;
     // At full speed it takes as many statements as `most` to reach that throughput.
     it.knee = std::max(std::sqrt(below * it.above), std::min(most, top));
+  } else if (it.below == 0) {
+    // Below the lowest level that was seen the curve is a guess; that one is known to be enough.
+    it.knee = std::max(it.knee, static_cast<double>(it.above));
   }
   return it;
 }
