@@ -4,18 +4,15 @@
 #include <array>
 #include <utility>
 
+#include "protocol/backend.h"
+#include "protocol/message.h"
 #include "proxy/session/client_session.h"
-#include "proxy/session/listener_session.h"
 #include "proxy/session/plant.h"
 #include "proxy/session/worker_engine.h"
 
 namespace pgweir {
 
 namespace {
-
-constexpr Duration first_pause = std::chrono::milliseconds(100);
-// So many channels are changed by one query.
-constexpr std::size_t channels_at_once = 500;
 
 std::string random_name(Host& host) {
   std::array<char, 8> bytes{};
@@ -29,19 +26,15 @@ std::string random_name(Host& host) {
   return name;
 }
 
-std::string quoted_channel(Bytes name) {
-  std::string text = "\"";
-  for (const char c : name) {
-    if (c == '"') text += c;
-    text += c;
-  }
-  return text + "\"";
-}
-
 }  // namespace
 
 ListenHub::ListenHub(WorkerEngine& engine, PoolEntry& pool)
-    : engine_(engine), pool_(pool), own_channel_(random_name(engine.host())) {}
+    : engine_(engine),
+      pool_(pool),
+      name_(engine.listening().enter(*this)),
+      own_channel_(random_name(engine.host())) {}
+
+ListenHub::~ListenHub() { engine_.listening().leave(name_); }
 
 // ---- from servers ----
 
@@ -69,27 +62,24 @@ bool ListenHub::want(ClientSession& client, const std::set<std::string>& channel
   if (!fits || (in_use() && encoding != encoding_)) return false;
   encoding_ = encoding;
   host_ = host;
-  // After a failover, most likely.
-  if (connection_ != nullptr && connection_->endpoint() != host) reconnect();
   for (const std::string& name : channels) {
     if (!listening.channels.contains(name)) subscribe(client, name);
   }
   std::erase(waiting_, &client);
   if (!ready(client)) waiting_.push_back(&client);
-  ask();
   engine_.touch(pool_);
   return true;
 }
 
 bool ListenHub::ready(const ClientSession& client) const {
-  if (!usable_ || !own_confirmed_) return false;
+  if (!up()) return false;
   const auto& channels = client.listening().channels;
   return std::all_of(channels.begin(), channels.end(), [this](const auto& entry) {
-    return entry.second.active || entry.second.move != 0 || channels_.at(entry.first).confirmed;
+    if (entry.second.active || entry.second.move != 0) return true;
+    const std::uint64_t asked = channels_.at(entry.first).asked;
+    return asked != 0 && asked <= confirmed_;
   });
 }
-
-bool ListenHub::up() const { return usable_; }
 
 std::uint64_t ListenHub::begin_move(ClientSession& client) {
   bool any = false;
@@ -111,7 +101,7 @@ void ListenHub::passed(std::uint64_t move) {
     if (channel.move == move) channel.left_server = true;
   }
   settle(move);
-  ask();
+  engine_.touch(pool_);
 }
 
 // From here on what the shared connection gets is the client's. Its server may be behind.
@@ -142,7 +132,7 @@ void ListenHub::subscribe(ClientSession& client, const std::string& name) {
   Channel& channel = channels_[name];
   if (channel.clients.empty()) ++wanted_;
   channel.clients.push_back(&client);
-  if (!channel.confirmed) due_.insert(name);
+  if (channel.asked == 0) due_.insert(name);
 }
 
 void ListenHub::unsubscribe(ClientSession& client, const std::string& name) {
@@ -170,7 +160,6 @@ void ListenHub::unlisten(ClientSession& client, const std::vector<ListenStatemen
     if (over) left.push_back(name);
   }
   for (const std::string& name : left) unsubscribe(client, name);
-  ask();
 }
 
 void ListenHub::forget(ClientSession& client) {
@@ -180,61 +169,14 @@ void ListenHub::forget(ClientSession& client) {
     const std::string name = client.listening().channels.begin()->first;
     unsubscribe(client, name);
   }
-  ask();
 }
 
 // ---- from the shared connection ----
 
-void ListenHub::logged_in() {
-  usable_ = true;
-  failures_ = 0;
-  ask();
-}
-
-// Tells the server what has changed, in one query at a time.
-void ListenHub::ask() {
-  if (!usable_ || asking_) return;
-  std::string sql;
-  if (!own_confirmed_) sql = "LISTEN " + quoted_channel(own_channel_) + ";";
-  while (!due_.empty() && listening_.size() + unlistening_.size() < channels_at_once) {
-    const std::string name = std::move(due_.extract(due_.begin()).value());
-    const auto found = channels_.find(name);
-    if (found == channels_.end()) continue;
-    Channel& channel = found->second;
-    if (channel.clients.empty()) {
-      if (channel.confirmed) {
-        sql += "UNLISTEN " + quoted_channel(name) + ";";
-        unlistening_.push_back(name);
-      }
-      channels_.erase(found);
-    } else if (!channel.confirmed) {
-      sql += "LISTEN " + quoted_channel(name) + ";";
-      listening_.push_back(name);
-    }
-  }
-  // What was sent meanwhile is lost, as for all who listen; nothing comes twice.
-  std::erase_if(lost_tokens_, [&](std::uint64_t number) {
-    const auto move = moves_.find(number);
-    if (move == moves_.end()) return true;
-    if (!move->second.passed) return false;
-    sql += "NOTIFY " + quoted_channel(own_channel_) + ",'" + std::to_string(number) + "';";
-    return true;
-  });
-  if (sql.empty()) return;
-  asking_ = true;
-  connection_->query(sql);
-}
-
-void ListenHub::query_done() {
-  asking_ = false;
-  own_confirmed_ = true;
-  for (const std::string& name : std::exchange(listening_, {})) {
-    const auto found = channels_.find(name);
-    if (found != channels_.end()) found->second.confirmed = true;
-  }
-  unlistening_.clear();
+void ListenHub::confirmed(std::uint64_t wish) {
+  confirmed_ = wish;
   wake_waiting();
-  ask();
+  // Tokens that were lost can be sent again.
   engine_.touch(pool_);
 }
 
@@ -248,10 +190,13 @@ void ListenHub::wake_waiting() {
   for (ClientSession* const client : ready_now) client->listening_ready();
 }
 
-void ListenHub::notification(Bytes channel, Bytes payload, Bytes message) {
+void ListenHub::notification(Bytes message) {
+  const auto read = read_notification_response(message.substr(header_length));
+  if (!read) return;
+  const Bytes channel = read->channel;
   if (channel == own_channel_) {
     std::uint64_t move = 0;
-    for (const char c : payload) {
+    for (const char c : read->payload) {
       if (c < '0' || c > '9') return;
       move = move * 10 + static_cast<std::uint64_t>(c - '0');
     }
@@ -269,74 +214,76 @@ void ListenHub::notification(Bytes channel, Bytes payload, Bytes message) {
 }
 
 void ListenHub::lost() {
-  connection_ = nullptr;
-  usable_ = asking_ = own_confirmed_ = false;
-  listening_.clear();
-  unlistening_.clear();
-  due_.clear();
-  std::erase_if(channels_, [](const auto& entry) { return entry.second.clients.empty(); });
-  for (auto& [name, channel] : channels_) {
-    channel.confirmed = false;
-    due_.insert(name);
-  }
+  confirmed_ = 0;
   // Tokens on their way may not come any more.
   for (const auto& [number, move] : moves_) {
     if (!move.token) lost_tokens_.insert(number);
   }
-  Duration pause = first_pause;
-  for (int i = 0; i < failures_ && pause < pool_.shard.limits().login_retry; ++i) pause *= 2;
-  ++failures_;
-  again_ = engine_.now() + std::min(pause, pool_.shard.limits().login_retry);
-  engine_.touch(pool_);
 }
 
 // ---- from the engine ----
 
-void ListenHub::service(Instant now) {
-  if (wanted_ == 0) {
-    if (connection_ == nullptr) return;
-    std::exchange(connection_, nullptr)->retire(CloseReason::listener_idle);
-    lost();
-    failures_ = 0;
-    again_ = now;
-  } else if (engine_.gates().is_paused(pool_.route.database)) {
-    reconnect();
-  } else if (connection_ == nullptr && now >= again_ && !engine_.draining() && !pool_.shard.is_shut()) {
-    dial();
+void ListenHub::service() {
+  if (wanted_ == 0) return leave();
+  const std::uint64_t number = wishes_ + 1;
+  ListenWish wish{.listener = {pool_.route.database, encoding_}, .from = name_, .number = number};
+  if (!joined_) {
+    wish.listen.push_back(own_channel_);
+    own_asked_ = number;
+    joined_ = access_due_ = true;
   }
+  if (std::exchange(access_due_, false)) wish.access = std::make_shared<const ServerAccess>(pool_);
+  for (const std::string& name : std::exchange(due_, {})) {
+    const auto found = channels_.find(name);
+    if (found == channels_.end()) continue;
+    Channel& channel = found->second;
+    if (channel.clients.empty()) {
+      if (channel.asked != 0) wish.unlisten.push_back(name);
+      channels_.erase(found);
+    } else if (channel.asked == 0) {
+      wish.listen.push_back(name);
+      channel.asked = number;
+    }
+  }
+  wish.host = std::exchange(host_, {});
+  wish.changed = std::exchange(changed_host_, {});
+  // What was sent meanwhile is lost, as for all who listen; nothing comes twice.
+  if (up()) {
+    std::erase_if(lost_tokens_, [&](std::uint64_t token) {
+      const auto move = moves_.find(token);
+      if (move == moves_.end()) return true;
+      if (!move->second.passed) return false;
+      wish.tokens.push_back(token);
+      return true;
+    });
+    wish.own_channel = own_channel_;
+  }
+  if (wish.empty()) return;
+  wishes_ = number;
+  engine_.listening().post(std::move(wish));
 }
 
-Instant ListenHub::deadline() const {
-  const bool stays_away = engine_.draining() || pool_.shard.is_shut();
-  return wanted_ > 0 && connection_ == nullptr && !stays_away ? again_ : never;
-}
-
-// The host of the clients' LISTENs first: the others may be other servers altogether, or standbys, where
-// nobody can LISTEN.
-void ListenHub::dial() {
-  std::vector<Endpoint> hosts = pool_.target.hosts;
-  const auto known = std::find(hosts.begin(), hosts.end(), host_);
-  if (known != hosts.end()) std::rotate(hosts.begin(), known, known + 1);
-  std::rotate(hosts.begin(), hosts.begin() + failures_ % static_cast<int>(hosts.size()), hosts.end());
-  const Instant end = deadline_after(engine_.now(), engine_.settings().pool.server_connect_timeout);
-  auto session = std::make_unique<ListenerSession>(
-      engine_, pool_, DialRound({hosts.front()}, SessionAttrs::primary, end), encoding_);
-  connection_ = session.get();
-  const ConnId id = engine_.add(std::move(session));
-  engine_.set_timer(*connection_, end);
-  engine_.host().dial(id, connection_->endpoint());
-}
-
-void ListenHub::reconnect() {
-  if (connection_ == nullptr) return;
-  std::exchange(connection_, nullptr)->retire(CloseReason::listener_lost);
+void ListenHub::leave() {
+  if (!std::exchange(joined_, false)) return;
+  engine_.listening().post(
+      {.listener = {pool_.route.database, encoding_}, .from = name_, .number = ++wishes_, .leaves = true});
+  channels_.clear();
+  due_.clear();
+  access_due_ = false;
+  host_.reset();
+  changed_host_.reset();
   lost();
-  failures_ = 0;
-  again_ = engine_.now();
 }
 
-bool ListenHub::connected_to(const Endpoint& host) const {
-  return connection_ != nullptr && connection_->endpoint() == host;
+void ListenHub::access_changed() {
+  access_due_ = joined_;
+  engine_.touch(pool_);
+}
+
+void ListenHub::host_changed(const Endpoint& host) {
+  if (!joined_) return;
+  changed_host_ = host;
+  engine_.touch(pool_);
 }
 
 }  // namespace pgweir

@@ -6,9 +6,9 @@
 #include "protocol/frontend.h"
 #include "protocol/message.h"
 #include "proxy/session/error_text.h"
-#include "proxy/session/listen_hub.h"
 #include "proxy/session/server_login.h"
 #include "proxy/session/server_session.h"
+#include "proxy/session/shared_listener.h"
 #include "proxy/session/worker_engine.h"
 
 namespace pgweir {
@@ -27,24 +27,26 @@ std::optional<std::uint32_t> body_limit(char type) {
 
 }  // namespace
 
-ListenerSession::ListenerSession(WorkerEngine& engine, PoolEntry& pool, DialRound round,
-                                 const std::string& encoding)
-    : ServerConnection(Role::listener, pool),
+ListenerSession::ListenerSession(WorkerEngine& engine, SharedListener& listener,
+                                 std::shared_ptr<const ServerAccess> access, DialRound round)
+    : ServerConnection(Role::listener),
       engine_(engine),
+      listener_(listener),
+      access_(std::move(access)),
       round_(std::move(round)),
       endpoint_(round_.host()),
       framer_(&everything, body_limit),
       login_(std::make_unique<ServerLogin>(
           engine, *this,
           std::vector<Parameters::Value>{{"application_name", std::string(listener_name)},
-                                         {"client_encoding", encoding}})) {
+                                         {"client_encoding", listener.name().encoding}})) {
   connected_ = engine.now();
 }
 
 ListenerSession::~ListenerSession() = default;
 
 void ListenerSession::log(LogLevel level, std::string text) {
-  engine_.log(level, 'S', *this, pool_.route, peer_, std::move(text), {0, backend_pid_});
+  engine_.log(level, 'S', *this, access_->route, peer_, std::move(text), {0, backend_pid_});
 }
 
 // ---- login ----
@@ -73,17 +75,19 @@ void ListenerSession::login_done(SharedParameters, std::int32_t backend_pid, std
   backend_pid_ = backend_pid;
   login_.reset();
   engine_.set_timer(*this, never);
-  if (engine_.settings().log.connections) log(LogLevel::info, "listens for the pool");
-  pool_.listens->logged_in();
+  if (engine_.settings().log.connections) log(LogLevel::info, "listens for the database");
+  listener_.logged_in();
 }
 
-void ListenerSession::login_failed(const ErrorText& error, bool) {
+void ListenerSession::login_failed(const ErrorText& error, bool server_said_no) {
   if (over_) return;
   over_ = true;
   log(LogLevel::warning, "login of the listening connection failed: " + error.message);
   engine_.count(CloseReason::login_failed);
   engine_.end(*this);
-  pool_.listens->lost();
+  // Out of resources (53...), starting up or shutting down (57P0...): that is not for who it is.
+  const bool passes = error.sqlstate.starts_with("53") || error.sqlstate.starts_with("57P");
+  listener_.lost(server_said_no && !passes);
 }
 
 // ---- from the server ----
@@ -110,13 +114,13 @@ void ListenerSession::on_message(char type, Bytes body) {
       if (!notification) return broken("the server sent a notification that cannot be read");
       Writer message;
       message.begin('A').bytes(body).end();
-      return pool_.listens->notification(notification->channel, notification->payload, message.view());
+      return listener_.notification(notification->channel, message.view());
     }
     case 'E':
       return broken("the server says: " + error_text(body).message);
     case 'Z':
       if (!std::exchange(asked_, false)) return broken("the server sent an answer to nothing that was asked");
-      return pool_.listens->query_done();
+      return listener_.query_done();
     case 'C':
     case 'N':
     case 'S':
@@ -140,7 +144,7 @@ void ListenerSession::broken(const std::string& why) {
   engine_.count(CloseReason::listener_lost);
   log(LogLevel::warning, "the listening connection is lost, notifications may be missing: " + why);
   engine_.end(*this);
-  pool_.listens->lost();
+  listener_.lost();
 }
 
 void ListenerSession::on_closed(const std::string& error) {
@@ -172,9 +176,9 @@ void ListenerSession::retire(CloseReason reason) {
 ServerSnapshot ListenerSession::snapshot() const {
   ServerSnapshot result;
   result.id = serial();
-  result.user = pool_.login_user();
+  result.user = access_->login_user();
   if (tls() != nullptr) result.tls = tls()->description;
-  result.database = pool_.route.database;
+  result.database = access_->route.database;
   result.application_name = listener_name;
   result.state = login_ ? ServerState::login : ServerState::active;
   result.peer = peer_;

@@ -1,6 +1,8 @@
 #pragma once
-// The shared listening connection of a pool: its login, then LISTEN and UNLISTEN as its ListenHub asks, and
-// notifications. It is none of the pool's servers: it has no slot and serves no client.
+// The listening connection of a database: its login, then LISTEN and UNLISTEN as its SharedListener asks, and
+// notifications. It is no pool's server: it has no slot and serves no client.
+//
+// Made by its SharedListener, which forgets it when it has called `lost` or `retire`; owned by the engine.
 
 #include <memory>
 #include <optional>
@@ -14,6 +16,7 @@
 namespace pgweir {
 
 class ServerLogin;
+class SharedListener;
 class WorkerEngine;
 
 // How it is called in pg_stat_activity and in SHOW SERVERS.
@@ -21,7 +24,9 @@ inline constexpr Bytes listener_name = "pgweir listener";
 
 class ListenerSession final : public ServerConnection {
  public:
-  ListenerSession(WorkerEngine& engine, PoolEntry& pool, DialRound round, const std::string& encoding);
+  // `access`: who logs in.
+  ListenerSession(WorkerEngine& engine, SharedListener& listener, std::shared_ptr<const ServerAccess> access,
+                  DialRound round);
   ~ListenerSession() override;
 
   void on_bytes(Bytes bytes) override;
@@ -34,9 +39,10 @@ class ListenerSession final : public ServerConnection {
                   ServerRole role) override;
   void login_failed(const ErrorText& error, bool server_said_no) override;
 
+  const ServerAccess& access() const override { return *access_; }
   const Endpoint& endpoint() const { return endpoint_; }
   void query(Bytes sql);
-  // Closes it; the hub has forgotten it.
+  // Closes it; the SharedListener has forgotten it.
   void retire(CloseReason reason);
   ServerSnapshot snapshot() const;
 
@@ -46,6 +52,8 @@ class ListenerSession final : public ServerConnection {
   void log(LogLevel level, std::string text);
 
   WorkerEngine& engine_;
+  SharedListener& listener_;
+  const std::shared_ptr<const ServerAccess> access_;
   DialRound round_;
   const Endpoint endpoint_;
   Framer framer_;

@@ -25,6 +25,7 @@
 #include "protocol/scram.h"
 #include "protocol/server_statements.h"
 #include "proxy/session/endpoint.h"
+#include "proxy/session/server_access.h"
 #include "proxy/session/tls.h"
 
 namespace pgweir {
@@ -177,9 +178,62 @@ struct Drain {
   std::uint32_t round = 0;  // for the answer
 };
 
-using WorkerMail = std::variant<AdoptClient, AdoptServer, SlotsGranted, SlotRecalled, ClientSlotsGranted,
-                                ClientAdmitted, CancelByKey, CancelHandled, NewSettings, KeysLearned,
-                                SnapshotAsked, ConsoleAnswered, OrderGiven, OrderForgotten, Drain>;
+// ---- LISTEN, between workers and within one: see shared_listener.h ----
+
+// The connection that listens for all clients of a database with this client_encoding.
+struct ListenerName {
+  std::string database, encoding;
+  friend auto operator<=>(const ListenerName&, const ListenerName&) = default;
+};
+
+// What a pool of a worker has that LISTENs. No hub has the number 0.
+struct HubName {
+  WorkerId worker;
+  std::uint64_t number = 0;
+  friend auto operator<=>(const HubName&, const HubName&) = default;
+};
+
+// To a listening connection: what has changed for a hub.
+struct ListenWish {
+  ListenerName listener;
+  HubName from;
+  std::uint64_t number = 0;                       // 1 and so on; other than those before
+  bool leaves = false;                            // all it has asked for is over, and it says no more
+  std::shared_ptr<const ServerAccess> access{};   // where its pool leads: at first, and when it changes
+  std::optional<Endpoint> host{};                 // where clients have LISTENed
+  std::optional<Endpoint> changed{};              // a host that has become something else
+  std::vector<std::string> listen{}, unlisten{};  // channels
+  std::string own_channel{};                      // of the hub
+  std::vector<std::uint64_t> tokens{};            // to be sent there
+  bool empty() const {
+    return !leaves && !access && !host && !changed && listen.empty() && unlisten.empty() && tokens.empty();
+  }
+};
+
+// To a hub, from the listening connection.
+struct ListenTold {
+  enum class What : std::uint8_t {
+    confirmed,  // it listens to what was asked for up to `wish`
+    notified,
+    lost,  // it listens to nothing: another one will
+  };
+  std::uint64_t hub = 0;
+  What what = What::confirmed;
+  std::uint64_t wish = 0;
+  std::shared_ptr<const std::string> message{};  // NotificationResponse
+};
+
+// To a worker and back: all that was mailed to it before has been taken.
+struct ListenPace {
+  ListenerName listener;
+  std::uint64_t number = 0;  // of the SharedListener
+  bool kept = false;         // on its way back
+};
+
+using WorkerMail =
+    std::variant<AdoptClient, AdoptServer, SlotsGranted, SlotRecalled, ClientSlotsGranted, ClientAdmitted,
+                 CancelByKey, CancelHandled, NewSettings, KeysLearned, SnapshotAsked, ConsoleAnswered,
+                 OrderGiven, OrderForgotten, Drain, ListenWish, ListenTold, ListenPace>;
 
 // ---- to the control thread ----
 

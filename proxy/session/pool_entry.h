@@ -15,53 +15,31 @@
 #include "pool/shard.h"
 #include "pool/snapshot.h"
 #include "protocol/parameters.h"
-#include "protocol/startup.h"
 #include "proxy/session/client_clock.h"
 #include "proxy/session/error_text.h"
 #include "proxy/session/host.h"
 #include "proxy/session/host_choice.h"
+#include "proxy/session/server_access.h"
 
 namespace pgweir {
 
-// Where the servers of a pool are, and who logs in there.
-struct ServerTarget {
-  std::vector<Endpoint> hosts;
-  SessionAttrs attrs = SessionAttrs::any;
-  std::string dbname;    // empty: as the client named it
-  std::string user;      // empty: the client's user
-  std::string password;  // plain, or a verifier
-  TlsMode tls = TlsMode::disable;
-  friend bool operator==(const ServerTarget&, const ServerTarget&) = default;
-  // All of it but the password, to compare what two workers mean.
-  std::string key() const {
-    std::string text = std::to_string(static_cast<int>(attrs)) + '\n' +
-                       std::to_string(static_cast<int>(tls)) + '\n' + dbname + '\n' + user;
-    for (const Endpoint& host : hosts) text += '\n' + host.name();
-    return text;
-  }
-};
-
 class ListenHub;
 
-struct PoolEntry {
+struct PoolEntry : ServerAccess {
   PoolEntry(Route its_route, std::string its_host, HostMeter& host_meter, Instant now);
   ~PoolEntry();
-
-  const std::string& login_user() const { return target.user.empty() ? route.user : target.user; }
 
   ReplicationKind replication_kind() const {
     if (!replication) return ReplicationKind::none;
     return replication->replication == "database" ? ReplicationKind::logical : ReplicationKind::physical;
   }
 
-  Route route;
   // What the host is called that its statements are measured with: that of the settings when the pool began.
   const std::string host;
   Shard shard;
   Meter meter;
 
-  // From the settings. A server that was opened for an older version of the target is not used again.
-  ServerTarget target;
+  // A server that was opened for an older version of the target is not used again.
   int target_version = 0;
   HostChoice hosts;
   PoolMode mode = PoolMode::transaction;
@@ -88,9 +66,6 @@ struct PoolEntry {
     bool closing;  // a server is being closed for it
   };
   std::optional<Recall> recall;
-
-  // What the only client of this pool said at its startup, if it is a replication connection.
-  std::optional<StartupMessage> replication;
 
   std::uint64_t transactions_saved = 0;  // begun and ended without a server
   std::uint64_t late_begins = 0;         // begun at their first statement

@@ -22,7 +22,7 @@ constexpr std::size_t most_reported = 1000;
 }  // namespace
 
 void ServerLogin::start(const Endpoint& endpoint) {
-  const TlsMode mode = server_.pool().target.tls;
+  const TlsMode mode = server_.access().target.tls;
   if (!TlsRequest::wanted(mode, endpoint)) return send_startup();
   tls_request_.emplace(engine_, server_, endpoint, mode);
   tls_request_->send();
@@ -55,15 +55,15 @@ void ServerLogin::on_tls(const std::string& error) {
 
 void ServerLogin::send_startup() {
   started_ = true;
-  PoolEntry& pool = server_.pool();
+  const ServerAccess& access = server_.access();
   StartupMessage startup;
-  startup.user = pool.login_user();
-  startup.database = pool.target.dbname.empty() ? pool.route.database : pool.target.dbname;
+  startup.user = access.login_user();
+  startup.database = access.target.dbname.empty() ? access.route.database : access.target.dbname;
   startup.parameters = startup_parameters_;
-  if (pool.replication) {
-    startup.replication = pool.replication->replication;
-    startup.options = pool.replication->options;
-    startup.parameters = pool.replication->parameters;
+  if (access.replication) {
+    startup.replication = access.replication->replication;
+    startup.options = access.replication->options;
+    startup.parameters = access.replication->parameters;
   }
   Writer message;
   write_startup(message, startup);
@@ -118,8 +118,8 @@ void ServerLogin::on_message(char type, Bytes body) {
 
 void ServerLogin::ready() {
   if (role_ == ServerRole::unknown) role_ = reported_role(parameters_);
-  const PoolEntry& pool = server_.pool();
-  if (role_ == ServerRole::unknown && pool.hosts.asks_role() && !pool.replication) {
+  const ServerAccess& access = server_.access();
+  if (role_ == ServerRole::unknown && access.target.attrs != SessionAttrs::any && !access.replication) {
     if (role_asked_) return fail("the server did not say whether it is a primary");
     role_asked_ = true;
     Writer message;
@@ -134,7 +134,7 @@ void ServerLogin::authentication(Bytes body) {
   const auto request = read_authentication(body);
   if (!request || authenticated_)
     return fail("the server sent an authentication request that makes no sense");
-  const PoolEntry& pool = server_.pool();
+  const ServerAccess& access = server_.access();
   switch (request->kind) {
     case AuthenticationKind::ok:
       // A server that does not finish SCRAM has not proved that it knows the password.
@@ -147,13 +147,13 @@ void ServerLogin::authentication(Bytes body) {
         return fail("the server asks for the password in clear text, which is not allowed",
                     "Let the server use scram-sha-256, or set auth.server_allow_cleartext.");
       }
-      if (!std::holds_alternative<PlainPassword>(parse_secret(pool.target.password)) ||
-          pool.target.password.empty())
+      if (!std::holds_alternative<PlainPassword>(parse_secret(access.target.password)) ||
+          access.target.password.empty())
         return no_password("a password in clear text");
-      return send_password(pool.target.password);
+      return send_password(access.target.password);
     case AuthenticationKind::md5_password: {
-      const Secret secret = parse_secret(pool.target.password);
-      const std::string& user = pool.login_user();
+      const Secret secret = parse_secret(access.target.password);
+      const std::string& user = access.login_user();
       std::optional<Md5Verifier> verifier;
       if (const auto* const stored = std::get_if<Md5Verifier>(&secret)) verifier = *stored;
       if (const auto* const plain = std::get_if<PlainPassword>(&secret);
@@ -208,9 +208,9 @@ void ServerLogin::answer_challenge(Bytes data) {
         challenge.error() == ScramError::too_many_iterations ? "See auth.server_max_scram_iterations." : "");
   }
   challenge_ = *challenge;
-  const PoolEntry& pool = server_.pool();
-  const std::string& user = pool.login_user();
-  const Secret secret = parse_secret(pool.target.password);
+  const ServerAccess& access = server_.access();
+  const std::string& user = access.login_user();
+  const Secret secret = parse_secret(access.target.password);
   const auto* const plain = std::get_if<PlainPassword>(&secret);
   if (plain == nullptr || plain->text.empty()) {
     if (const auto keys = engine_.credentials().learnt(user, challenge_)) return prove(*keys);
@@ -240,7 +240,7 @@ void ServerLogin::prove(const ScramKeys& keys) {
 }
 
 void ServerLogin::no_password(Bytes method) {
-  const std::string& user = server_.pool().login_user();
+  const std::string& user = server_.access().login_user();
   fail("the server asks for " + std::string(method) + ", and pgweir has none that fits for user \"" + user +
            "\"",
        "Give a password in [users] or [databases]; with a SCRAM verifier there, it must equal the server's, "

@@ -49,8 +49,9 @@ std::optional<std::uint32_t> backend_limit(char type) {
 }  // namespace
 
 ServerSession::ServerSession(WorkerEngine& engine, PoolEntry& pool, DialRound round)
-    : ServerConnection(Role::server, pool),
+    : ServerConnection(Role::server),
       engine_(engine),
+      pool_(pool),
       target_version_(pool.target_version),
       age_(engine.gates().age(pool.route.database)),
       endpoint_(round.host()),
@@ -63,8 +64,9 @@ ServerSession::ServerSession(WorkerEngine& engine, PoolEntry& pool, DialRound ro
 }
 
 ServerSession::ServerSession(WorkerEngine& engine, PoolEntry& pool, const AdoptServer& mail)
-    : ServerConnection(Role::server, pool),
+    : ServerConnection(Role::server),
       engine_(engine),
+      pool_(pool),
       target_version_(mail.target == pool.target.key() ? pool.target_version : no_target),
       age_(mail.age),
       endpoint_(mail.endpoint),

@@ -45,6 +45,9 @@ class ServerSession final : public ServerConnection {
   void on_timer() override;
   void on_key(const Digest& salted_password) override;
 
+  const ServerAccess& access() const override { return pool_; }
+  PoolEntry& pool() { return pool_; }
+  const PoolEntry& pool() const { return pool_; }
   int target_version() const { return target_version_; }
   // See Gates::age.
   std::uint64_t age() const { return age_; }
@@ -218,6 +221,7 @@ class ServerSession final : public ServerConnection {
   void log(LogLevel level, std::string text);
 
   WorkerEngine& engine_;
+  PoolEntry& pool_;
   const int target_version_;
   const std::uint64_t age_;
   const Endpoint endpoint_;

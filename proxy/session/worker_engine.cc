@@ -66,7 +66,10 @@ ErrorText no_host(const DialRound& round, SessionAttrs wanted) {
 }  // namespace
 
 PoolEntry::PoolEntry(Route its_route, std::string its_host, HostMeter& host_meter, Instant now)
-    : route(std::move(its_route)), host(std::move(its_host)), shard(Limits{}), meter(now, &host_meter) {}
+    : ServerAccess{std::move(its_route)},
+      host(std::move(its_host)),
+      shard(Limits{}),
+      meter(now, &host_meter) {}
 PoolEntry::~PoolEntry() = default;
 
 WorkerEngine::WorkerEngine(WorkerId id, int workers, Host& host, std::shared_ptr<const Settings> settings,
@@ -113,6 +116,7 @@ void WorkerEngine::end_turn() {
     service(pool);
   }
   touched_.clear();
+  listening_.service(now_);
   flush();
   look_at_orders();
   for (const ConnId id : ended_) {
@@ -142,7 +146,7 @@ void WorkerEngine::flush() {
 }
 
 Instant WorkerEngine::next_deadline() const {
-  Instant at = std::min(pools_deadline_, suspend_until_);
+  Instant at = std::min({pools_deadline_, suspend_until_, listening_.deadline()});
   if (!timers_.empty()) at = std::min(at, timers_.top().at);
   if (!limit_timers_.empty()) at = std::min(at, limit_timers_.top().at);
   return at;
@@ -524,7 +528,7 @@ void WorkerEngine::configure(PoolEntry& pool, const DatabaseSettings& database) 
   pool.canonical.clear();
   pool.failure.reset();
   pool.failure_permanent = false;
-  if (pool.listens) pool.listens->reconnect();
+  if (pool.listens) pool.listens->access_changed();
 }
 
 ListenHub& WorkerEngine::listens_of(PoolEntry& pool) {
@@ -684,7 +688,7 @@ void WorkerEngine::limits_seen(const PoolEntry& pool, HostLimits limits) {
 
 void WorkerEngine::role_seen(PoolEntry& pool, const Endpoint& host, ServerRole role) {
   if (pool.hosts.seen(host, role, now_)) return;
-  if (pool.listens && pool.listens->connected_to(host)) pool.listens->reconnect();
+  if (pool.listens) pool.listens->host_changed(host);
   connections_.for_each([&](Connection& connection) {
     if (connection.ended_ || connection.role() != Connection::Role::server) return;
     auto& server = static_cast<ServerSession&>(connection);
@@ -801,10 +805,7 @@ void WorkerEngine::service(PoolEntry& pool) {
   if (const int unused = shard.take_unused_slots(); unused > 0) {
     host_.post_control(SlotsReturned{id_, pool.route, unused});
   }
-  if (pool.listens) {
-    pool.listens->service(now_);
-    pools_deadline_ = std::min(pools_deadline_, pool.listens->deadline());
-  }
+  if (pool.listens) pool.listens->service();
   pool.meter.open_changed(shard.open(), now_);
   pool.meter.clients_changed(pool.clients);
   pool.meter.pool_size_changed(shard.limits().size);

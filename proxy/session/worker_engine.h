@@ -18,6 +18,7 @@
 #include "proxy/session/credentials.h"
 #include "proxy/session/host.h"
 #include "proxy/session/limits_question.h"
+#include "proxy/session/listen_desk.h"
 #include "proxy/session/pool_entry.h"
 #include "proxy/session/refusal.h"
 
@@ -54,6 +55,7 @@ class WorkerEngine {
     return ++statement_ids_ * static_cast<std::uint64_t>(workers_) + id_.value;
   }
   Credentials& credentials() { return credentials_; }
+  ListenDesk& listening() { return listening_; }
   bool draining() const { return draining_; }
   // Draining, and another process has the listening sockets.
   bool handed_over() const { return handed_over_; }
@@ -130,7 +132,7 @@ class WorkerEngine {
   // What a host says of its connections, see limits_question.h.
   bool limits_due(const PoolEntry& pool);
   void limits_seen(const PoolEntry& pool, HostLimits limits);
-  // Who listens where; made if there is none yet.
+  // Who of the pool listens where; made if there is none yet.
   ListenHub& listens_of(PoolEntry& pool);
   // Sees to it that the lists of its limits are looked at in time.
   void arm_limits(PoolEntry& pool);
@@ -182,6 +184,9 @@ class WorkerEngine {
   void on_mail(OrderGiven& mail);
   void on_mail(OrderForgotten& mail);
   void on_mail(Drain& mail);
+  void on_mail(ListenWish& mail) { listening_.on_mail(mail); }
+  void on_mail(ListenTold& mail) { listening_.on_mail(mail); }
+  void on_mail(ListenPace& mail) { listening_.on_mail(mail); }
 
   HostMeter& host_meter(const std::string& host);
   std::vector<const Use*> live_uses(const PoolEntry& pool) const;
@@ -228,6 +233,7 @@ class WorkerEngine {
   std::uint64_t statement_ids_ = 0;
   Credentials credentials_;
 
+  ListenDesk listening_{*this};  // before the pools, whose hubs leave it when they die
   std::map<Route, std::unique_ptr<PoolEntry>> pools_;
   ConnectionTable connections_;  // after the pools, whose deadline lists its clients leave when they die
   std::vector<PoolEntry*> touched_;

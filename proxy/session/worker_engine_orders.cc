@@ -4,7 +4,6 @@
 
 #include "proxy/session/client_session.h"
 #include "proxy/session/error_text.h"
-#include "proxy/session/listen_hub.h"
 #include "proxy/session/server_session.h"
 #include "proxy/session/worker_engine.h"
 
@@ -64,10 +63,9 @@ void WorkerEngine::learn_gates(std::shared_ptr<const Gates> gates) {
   for (auto& [route, pool] : pools_) {
     pool->shard.set_shut(gates_->is_shut(route.database));
     close_outdated(*pool);
-    if (pool->listens && gates_->age(route.database) != before->age(route.database))
-      pool->listens->reconnect();
     touch(*pool);
   }
+  listening_.gates_changed(*before);
   const bool suspended = gates_->all == Gates::All::suspended;
   if (suspended == (before->all == Gates::All::suspended)) return;
   suspend_until_ = suspended ? now_ + suspend_patience : never;
@@ -131,11 +129,10 @@ bool WorkerEngine::kill_client(std::uint64_t serial) {
 
 bool WorkerEngine::is_done(const OrderGiven& order) {
   if (order.act == OrderGiven::Act::await_closed) {
+    if (listening_.connected(order.database)) return false;
     return std::all_of(pools_.begin(), pools_.end(), [&](const auto& entry) {
       const PoolEntry& pool = *entry.second;
-      const bool listening = pool.listens && pool.listens->connected();
-      return !concerns(order.database, pool.route) ||
-             (pool.shard.open() == 0 && pool.cancel_dials == 0 && !listening);
+      return !concerns(order.database, pool.route) || (pool.shard.open() == 0 && pool.cancel_dials == 0);
     });
   }
   bool done = true;
