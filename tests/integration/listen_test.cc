@@ -1,8 +1,9 @@
-// LISTEN in transaction mode: clients give their servers back, and one connection of the pool listens for
-// all.
+// LISTEN in transaction mode: clients give their servers back, and one connection of the database listens for
+// all, of all users and workers.
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <thread>
@@ -22,10 +23,15 @@ PgweirSetup with_pool_of(int size, const std::string& more = {}) {
 // The notifications that have come, as "channel:payload", without waiting for more.
 std::vector<std::string> arrived(PgConnection& client) {
   std::vector<std::string> texts;
-  PQconsumeInput(client.raw());
-  while (PGnotify* const one = PQnotifies(client.raw())) {
-    texts.push_back(std::string(one->relname) + ":" + one->extra);
-    PQfreemem(one);
+  // libpq takes no more than its buffer holds at a time.
+  for (bool more = true; more;) {
+    PQconsumeInput(client.raw());
+    more = false;
+    while (PGnotify* const one = PQnotifies(client.raw())) {
+      texts.push_back(std::string(one->relname) + ":" + one->extra);
+      PQfreemem(one);
+      more = true;
+    }
   }
   return texts;
 }
@@ -52,6 +58,70 @@ int pins(const PgweirProcess& pgweir) { return pgweir.console_exec("SHOW PINS").
 // Servers with clients, as SHOW POOLS has them: a client that LISTENed has given its server back.
 bool nobody_holds_a_server(const PgweirProcess& pgweir) {
   return eventually([&] { return pgweir.pool("sv_active") == 0 && pins(pgweir) == 0; });
+}
+
+bool nobody_is_pinned(const PgweirProcess& pgweir) {
+  return eventually([&] { return pins(pgweir) == 0; });
+}
+
+// Who has logged in for the listening connection; empty when there is none, or more than one.
+std::string listening_user(const Postgres& postgres) {
+  return postgres.value(
+      "select case when count(*) = 1 then min(usename) else '' end from pg_stat_activity"
+      " where application_name = 'pgweir listener'");
+}
+
+// Some users of one database, on 4 workers: pools live on different ones, each on one.
+class Users {
+ public:
+  static constexpr int count = 6;
+  static std::string name(int user) { return "hearer_" + std::to_string(user); }
+
+  explicit Users(const Postgres& postgres) {
+    for (int i = 0; i < count; ++i) {
+      const std::string role = "'" + name(i) + "'";
+      postgres.run("do $$ begin if not exists (select from pg_roles where rolname = " + role +
+                   ") then execute 'create role " + name(i) + "'; end if; end $$; alter role " + name(i) +
+                   " login");
+    }
+  }
+
+  // So many clients of each; client i is user i / each's.
+  std::vector<PgConnection> connect(const PgweirProcess& pgweir, int each) const {
+    std::vector<PgConnection> clients;
+    for (int i = 0; i < count * each; ++i) clients.push_back(pgweir.connect("user=" + name(i / each)));
+    return clients;
+  }
+};
+
+PgweirSetup on_four_workers(int pool_size = 1, const std::string& more = {}) {
+  PgweirSetup setup = with_pool_of(pool_size, more);
+  setup.workers = 4;
+  return setup;
+}
+
+// Waits until what is sent on the channel comes to all; what was sent meanwhile may be missing.
+bool all_hear_again(const Postgres& postgres, std::vector<PgConnection>& clients,
+                    const std::string& channel) {
+  std::vector<bool> heard(clients.size());
+  return eventually([&] {
+    postgres.run("notify " + channel + ", 'again'");
+    for (std::size_t i = 0; i < clients.size(); ++i) heard[i] = heard[i] || !arrived(clients[i]).empty();
+    return std::find(heard.begin(), heard.end(), false) == heard.end();
+  });
+}
+
+// Brings a mark to all clients, so that nothing of what was sent before is still under way.
+void catch_up(const Postgres& postgres, std::vector<PgConnection>& clients, const std::string& channel) {
+  static int marks = 0;
+  const std::string mark = "mark " + std::to_string(++marks);
+  postgres.run("notify " + channel + ", '" + mark + "'");
+  for (PgConnection& client : clients) {
+    CHECK(eventually([&] {
+      const Texts texts = arrived(client);
+      return !texts.empty() && texts.back() == channel + ":" + mark;
+    }));
+  }
 }
 
 std::string killed_listener(const Postgres& postgres) {
@@ -363,4 +433,245 @@ TEST_CASE("the other policies for LISTEN are as they were") {
   const PgweirProcess refuse(with_pool_of(2, "session_state_listen = \"refuse\"\n"));
   PgConnection refused = refuse.connect();
   CHECK(refused.failure("listen a") == "0A000");
+}
+
+TEST_CASE("all users and workers of a database share one listening connection") {
+  const Postgres& postgres = shared_postgres();
+  const Users users(postgres);
+  const PgweirProcess pgweir(on_four_workers());
+  std::vector<PgConnection> clients = users.connect(pgweir, 3);
+  for (std::size_t i = 0; i < clients.size(); ++i)
+    clients[i].must("listen jobs; listen own_" + std::to_string(i));
+  REQUIRE(nobody_is_pinned(pgweir));
+  CHECK(listeners(postgres) == 1);
+
+  constexpr int rounds = 50;
+  std::vector<Texts> expected(clients.size()), got(clients.size());
+  for (int round = 0; round < rounds; ++round) {
+    const std::string number = std::to_string(round);
+    const std::size_t one = static_cast<std::size_t>(round) % clients.size();
+    const std::string own = "own_" + std::to_string(one);
+    postgres.run("notify jobs, '" + number + "'");
+    postgres.run("notify " + own + ", '" + number + "'");
+    for (Texts& texts : expected) texts.push_back("jobs:" + number);
+    expected[one].push_back(own + ":" + number);
+  }
+  for (std::size_t i = 0; i < clients.size(); ++i) got[i] = receive(clients[i], expected[i].size());
+  CHECK(got == expected);
+  CHECK(listeners(postgres) == 1);
+
+  const PgResult servers = pgweir.console_exec("SHOW SERVERS");
+  int shown = 0;
+  for (int row = 0; row < servers.rows(); ++row)
+    shown += servers.value(row, "application_name") == "pgweir listener" ? 1 : 0;
+  CHECK(shown == 1);
+
+  for (PgConnection& client : clients) client.must("unlisten *");
+  CHECK(eventually([&] { return listeners(postgres) == 0; }));
+}
+
+TEST_CASE("the workers of a large pool share one listening connection") {
+  const Postgres& postgres = shared_postgres();
+  const PgweirProcess pgweir(on_four_workers(32));
+  std::vector<PgConnection> clients;
+  for (int i = 0; i < 16; ++i) {
+    clients.push_back(pgweir.connect());
+    clients.back().must("listen jobs");
+  }
+  REQUIRE(nobody_is_pinned(pgweir));
+  CHECK(listeners(postgres) == 1);
+  Texts expected;
+  for (int i = 0; i < 50; ++i) {
+    postgres.run("notify jobs, '" + std::to_string(i) + "'");
+    expected.push_back("jobs:" + std::to_string(i));
+  }
+  for (PgConnection& client : clients) CHECK(receive(client, expected.size()) == expected);
+  CHECK(killed_listener(postgres) == "1");
+  CHECK(all_hear_again(postgres, clients, "jobs"));
+  CHECK(listeners(postgres) == 1);
+}
+
+TEST_CASE("two databases have a listening connection each") {
+  const Postgres& postgres = shared_postgres();
+  const PgweirProcess pgweir(on_four_workers());
+  PgConnection a = pgweir.connect(), b = pgweir.connect("dbname=template1");
+  a.must("listen jobs");
+  b.must("listen jobs");
+  REQUIRE(nobody_is_pinned(pgweir));
+  CHECK(listeners(postgres) == 2);
+  postgres.run("notify jobs, 'here'");
+  CHECK(receive(a, 1) == Texts{"jobs:here"});
+  b.must("notify jobs, 'there'");
+  CHECK(receive(b, 1) == Texts{"jobs:there"});
+  CHECK(arrived(a).empty());
+}
+
+TEST_CASE("the listening connection outlives the clients whose login it has") {
+  const Postgres& postgres = shared_postgres();
+  const Users users(postgres);
+  const PgweirProcess pgweir(on_four_workers());
+  std::vector<PgConnection> clients = users.connect(pgweir, 2);
+  for (PgConnection& client : clients) client.must("listen jobs");
+  REQUIRE(nobody_is_pinned(pgweir));
+  const std::string first = listening_user(postgres);
+  REQUIRE(first.starts_with("hearer_"));
+  const auto its_clients = clients.begin() + 2 * (first.back() - '0');
+  clients.erase(its_clients, its_clients + 2);
+  postgres.run("notify jobs, 'one'");
+  for (PgConnection& client : clients) CHECK(receive(client, 1) == Texts{"jobs:one"});
+  // What is made anew has the login of somebody who is still there.
+  CHECK(killed_listener(postgres) == "1");
+  CHECK(all_hear_again(postgres, clients, "jobs"));
+  const std::string second = listening_user(postgres);
+  CHECK(second.starts_with("hearer_"));
+  CHECK(second != first);
+
+  // Who is not let in is followed by somebody else. All are there already: nobody else has to log in.
+  postgres.run("alter role " + second + " nologin");
+  catch_up(postgres, clients, "jobs");
+  CHECK(killed_listener(postgres) == "1");
+  CHECK(all_hear_again(postgres, clients, "jobs"));
+  CHECK(listening_user(postgres) != second);
+  catch_up(postgres, clients, "jobs");
+  postgres.run("notify jobs, 'last'");
+  for (PgConnection& client : clients) CHECK(receive(client, 1) == Texts{"jobs:last"});
+  postgres.run("alter role " + second + " login");
+}
+
+TEST_CASE("a user that PostgreSQL lets in by SCRAM listens with the key that its client has shown") {
+  const Postgres& postgres = shared_postgres();
+  const std::string verifier =
+      postgres.value("select rolpassword from pg_authid where rolname = 'scram_user'");
+  PgweirSetup setup = on_four_workers();
+  setup.auth_type = "scram-sha-256";
+  setup.more = "[users.scram_user]\npassword = \"" + verifier + "\"\n";
+  const PgweirProcess pgweir(setup);
+  PgConnection client = pgweir.connect("user=scram_user password=secret");
+  client.must("listen jobs");
+  REQUIRE(nobody_is_pinned(pgweir));
+  CHECK(listening_user(postgres) == "scram_user");
+  postgres.run("notify jobs, 'one'");
+  CHECK(receive(client, 1) == Texts{"jobs:one"});
+}
+
+TEST_CASE("each notification comes once to every user, also while clients begin and end to listen") {
+  const Postgres& postgres = shared_postgres();
+  const Users users(postgres);
+  const PgweirProcess pgweir(on_four_workers(2));
+  std::vector<PgConnection> steady = users.connect(pgweir, 1), fickle = users.connect(pgweir, 2);
+  for (PgConnection& client : steady) client.must("listen jobs");
+  REQUIRE(nobody_is_pinned(pgweir));
+  std::atomic<int> sent{0};
+  std::atomic<bool> over{false};
+  PgConnection sender = postgres.connect();
+  std::thread load([&] {
+    while (!over) sender.must("notify jobs, '" + std::to_string(++sent) + "'");
+  });
+  std::vector<long> last(fickle.size());
+  int wrong = 0;
+  const auto take = [&](std::size_t which) {
+    for (const std::string& text : arrived(fickle[which])) {
+      const long number = std::stol(text.substr(text.find(':') + 1));
+      if (last[which] != 0 && number != last[which] + 1) ++wrong;
+      last[which] = number;
+    }
+  };
+  for (int step = 0; step < 400; ++step) {
+    const std::size_t which = static_cast<std::size_t>(step * 7) % fickle.size();
+    fickle[which].must(step % 3 == 0 ? "listen jobs; listen more_" + std::to_string(step) : "listen jobs");
+    const int now = sent;
+    CHECK(eventually([&] {
+      take(which);
+      return last[which] > now;
+    }));
+    fickle[which].must("unlisten *");
+    take(which);
+    last[which] = 0;
+  }
+  over = true;
+  load.join();
+  CHECK(wrong == 0);
+  Texts expected;
+  for (int i = 1; i <= sent; ++i) expected.push_back("jobs:" + std::to_string(i));
+  for (PgConnection& client : steady) CHECK(receive(client, expected.size()) == expected);
+  CHECK(nobody_is_pinned(pgweir));
+  CHECK(listeners(postgres) == 1);
+}
+
+TEST_CASE("a flood of notifications comes whole, and in order, to the clients of all workers") {
+  const Postgres& postgres = shared_postgres();
+  const Users users(postgres);
+  const PgweirProcess pgweir(on_four_workers());
+  std::vector<PgConnection> clients = users.connect(pgweir, 2);
+  for (PgConnection& client : clients) client.must("listen flood");
+  REQUIRE(nobody_is_pinned(pgweir));
+  // Each batch is more than a mailbox is to hold, and less than may wait for a client.
+  constexpr int batches = 10, batch = 100;
+  for (int i = 0; i < batches; ++i) {
+    postgres.run("select pg_notify('flood', repeat('x', 7900) || g) from generate_series(1, " +
+                 std::to_string(batch) + ") g");
+    for (PgConnection& client : clients) {
+      const Texts texts = receive(client, batch);
+      REQUIRE(texts.size() == batch);
+      for (int g = 1; g <= batch; ++g)
+        CHECK(texts[static_cast<std::size_t>(g - 1)].substr(6 + 7900) == std::to_string(g));
+    }
+  }
+}
+
+TEST_CASE("PAUSE closes the shared listening connection, RESUME and RECONNECT make it anew") {
+  const Postgres& postgres = shared_postgres();
+  const Users users(postgres);
+  const PgweirProcess pgweir(on_four_workers());
+  std::vector<PgConnection> clients = users.connect(pgweir, 1);
+  for (PgConnection& client : clients) client.must("listen jobs");
+  REQUIRE(nobody_is_pinned(pgweir));
+  CHECK(pgweir.console_exec("PAUSE postgres").tag() == "PAUSE");
+  CHECK(eventually([&] { return listeners(postgres) == 0; }));
+  CHECK(pgweir.console_exec("RESUME postgres").tag() == "RESUME");
+  CHECK(all_hear_again(postgres, clients, "jobs"));
+  const std::string pid_of_listener =
+      "select coalesce(min(pid), 0) from pg_stat_activity where application_name = 'pgweir listener'";
+  const std::string before = postgres.value(pid_of_listener);
+  pgweir.console_exec("RECONNECT postgres");
+  CHECK(eventually([&] { return listeners(postgres) == 1 && postgres.value(pid_of_listener) != before; }));
+  CHECK(all_hear_again(postgres, clients, "jobs"));
+  CHECK(listeners(postgres) == 1);
+}
+
+TEST_CASE("a reload that leads the database elsewhere takes the listening connection along") {
+  const Postgres& postgres = shared_postgres();
+  const Postgres other;
+  const Users users(postgres), others(other);
+  PgweirSetup setup = on_four_workers();
+  const PgweirProcess pgweir(setup);
+  std::vector<PgConnection> clients = users.connect(pgweir, 1);
+  for (PgConnection& client : clients) client.must("listen jobs");
+  REQUIRE(nobody_is_pinned(pgweir));
+  const std::string config = read_file(pgweir.config_file());
+  std::string moved = config;
+  const std::string from = "port = " + std::to_string(postgres.port());
+  REQUIRE(moved.find(from) != std::string::npos);
+  moved.replace(moved.find(from), from.size(), "port = " + std::to_string(other.port()));
+  pgweir.rewrite(moved);
+  CHECK(pgweir.console_exec("RELOAD").ok());
+  CHECK(all_hear_again(other, clients, "jobs"));
+  CHECK(eventually([&] { return listeners(postgres) == 0; }));
+  CHECK(listeners(other) == 1);
+}
+
+TEST_CASE("clients that stay while the process drains get a lost listening connection back") {
+  const Postgres& postgres = shared_postgres();
+  const Users users(postgres);
+  PgweirProcess pgweir(on_four_workers());
+  std::vector<PgConnection> clients = users.connect(pgweir, 1);
+  for (PgConnection& client : clients) client.must("listen jobs");
+  REQUIRE(nobody_is_pinned(pgweir));
+  CHECK(pgweir.console_exec("SHUTDOWN WAIT_FOR_CLIENTS").tag() == "SHUTDOWN");
+  postgres.run("notify jobs, 'one'");
+  for (PgConnection& client : clients) CHECK(receive(client, 1) == Texts{"jobs:one"});
+  CHECK(killed_listener(postgres) == "1");
+  CHECK(all_hear_again(postgres, clients, "jobs"));
+  clients.clear();
+  CHECK(pgweir.process().wait() == 0);
 }
