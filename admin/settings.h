@@ -75,7 +75,7 @@ struct PoolSettings {
   int max_prepared_statements = 0;  // of one server; 0: they are not kept track of
   int max_client_prepared_statements = 0;
   int max_client_prepared_memory = 0;  // bytes
-  int max_client_channels = 0;         // of LISTEN, that the shared connection serves
+  int max_client_channels = 0;         // of LISTEN, that the listening connection serves
   int max_pool_channels = 0;           // the same of all clients of a pool on one worker
   int max_client_notify_memory = 0;    // bytes
   std::string server_reset_query;

@@ -260,8 +260,8 @@ std::vector<Setting> make_table() {
               "more it keeps it."),
       integer("pool", "max_pool_channels", 10'000, {1, 1'000'000}, "channels",
               field<&S::pool, &P::max_pool_channels>(),
-              "On how many channels the shared connection of a pool listens; for more, clients keep their "
-              "servers. Each worker has such a connection of its own."),
+              "On how many channels the clients of a pool may LISTEN together without keeping their servers; "
+              "for more they keep them. Each worker counts for itself."),
       integer("pool", "max_client_notify_memory", 1'048'576, {16'384, 1'073'741'824}, "bytes",
               field<&S::pool, &P::max_client_notify_memory>(),
               "How many bytes of notifications may wait for a client that is in a transaction or does not "

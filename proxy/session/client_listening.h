@@ -1,5 +1,5 @@
 #pragma once
-// The channels of one client that the shared listening connection of its pool serves, and the notifications
+// The channels of one client that the listening connection of its database serves, and the notifications
 // that wait until the client is out of its transaction.
 //
 // Owned by its ClientSession; the ListenHub of the pool changes the channels.

@@ -51,7 +51,7 @@ class ClientSession final : public Connection {
   const SharedParameters& settings() const { return settings_; }
   ClientStatements& statements() { return statements_; }
   const ClientStatements& statements() const { return statements_; }
-  // What the shared connection of its pool listens to for it.
+  // What the listening connection of its database listens to for it.
   bool listens() const { return listening_ != nullptr && !listening_->channels.empty(); }
   ClientListening& listening() {
     if (!listening_) listening_ = std::make_unique<ClientListening>();
@@ -141,7 +141,7 @@ class ClientSession final : public Connection {
   // the error that the client has not been told yet.
   void transaction_cut(std::optional<ErrorText> why);
 
-  // ---- from its pool's shared listening connection ----
+  // ---- from its pool's ListenHub ----
   // A notification, which lives in the arena: sent now, or when the transaction is over. False when too many
   // wait already.
   bool notify(Bytes channel, Bytes message);

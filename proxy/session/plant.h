@@ -26,6 +26,7 @@ enum class Bug : int {
   forget_settings,        // a server keeps the parameters that its last client has set
   release_pinned,         // a server goes to somebody else although its client has left state in the session
   foreign_unnamed,        // the unnamed statement of a server counts as that of any client that gets it
+  listen_too_early,       // a server is left before the shared connection listens to what its client does
   notify_twice,  // a listening client gets what its server tells it from the shared connection as well
 };
 
@@ -48,6 +49,7 @@ inline constexpr std::array planted_bugs{
     PlantedBug{Bug::forget_settings, "forget_settings"},
     PlantedBug{Bug::release_pinned, "release_pinned"},
     PlantedBug{Bug::foreign_unnamed, "foreign_unnamed"},
+    PlantedBug{Bug::listen_too_early, "listen_too_early"},
     PlantedBug{Bug::notify_twice, "notify_twice"},
 };
 

@@ -199,9 +199,9 @@ inline constexpr std::array close_reasons{
     CloseReasonRow{CloseReason::ordered, "ordered", "The operator has said PAUSE or RECONNECT."},
     CloseReasonRow{CloseReason::killed, "killed", "The operator has said KILL."},
     CloseReasonRow{CloseReason::listener_lost, "listener_lost",
-                   "The shared listening connection of a pool broke; notifications may be missing."},
+                   "The listening connection of a database broke; notifications may be missing."},
     CloseReasonRow{CloseReason::listener_idle, "listener_idle",
-                   "No client of the pool listens any more on its shared listening connection."},
+                   "No client listens any more over this listening connection."},
 };
 
 constexpr const CloseReasonRow& row(CloseReason reason) {

@@ -55,13 +55,15 @@ int listeners(const Postgres& postgres) {
 
 int pins(const PgweirProcess& pgweir) { return pgweir.console_exec("SHOW PINS").rows(); }
 
-// Servers with clients, as SHOW POOLS has them: a client that LISTENed has given its server back.
+// Of all pools: a client that LISTENed has given its server back.
 bool nobody_holds_a_server(const PgweirProcess& pgweir) {
-  return eventually([&] { return pgweir.pool("sv_active") == 0 && pins(pgweir) == 0; });
-}
-
-bool nobody_is_pinned(const PgweirProcess& pgweir) {
-  return eventually([&] { return pins(pgweir) == 0; });
+  return eventually([&] {
+    const PgResult pools = pgweir.console_exec("SHOW POOLS");
+    int active = 0;
+    for (int row = 0; row < pools.rows(); ++row)
+      if (pools.value(row, "database") != "pgweir") active += std::stoi(pools.value(row, "sv_active"));
+    return active == 0 && pins(pgweir) == 0;
+  });
 }
 
 // Who has logged in for the listening connection; empty when there is none, or more than one.
@@ -442,7 +444,7 @@ TEST_CASE("all users and workers of a database share one listening connection") 
   std::vector<PgConnection> clients = users.connect(pgweir, 3);
   for (std::size_t i = 0; i < clients.size(); ++i)
     clients[i].must("listen jobs; listen own_" + std::to_string(i));
-  REQUIRE(nobody_is_pinned(pgweir));
+  REQUIRE(nobody_holds_a_server(pgweir));
   CHECK(listeners(postgres) == 1);
 
   constexpr int rounds = 50;
@@ -478,7 +480,7 @@ TEST_CASE("the workers of a large pool share one listening connection") {
     clients.push_back(pgweir.connect());
     clients.back().must("listen jobs");
   }
-  REQUIRE(nobody_is_pinned(pgweir));
+  REQUIRE(nobody_holds_a_server(pgweir));
   CHECK(listeners(postgres) == 1);
   Texts expected;
   for (int i = 0; i < 50; ++i) {
@@ -497,13 +499,21 @@ TEST_CASE("two databases have a listening connection each") {
   PgConnection a = pgweir.connect(), b = pgweir.connect("dbname=template1");
   a.must("listen jobs");
   b.must("listen jobs");
-  REQUIRE(nobody_is_pinned(pgweir));
+  REQUIRE(nobody_holds_a_server(pgweir));
   CHECK(listeners(postgres) == 2);
   postgres.run("notify jobs, 'here'");
   CHECK(receive(a, 1) == Texts{"jobs:here"});
   b.must("notify jobs, 'there'");
   CHECK(receive(b, 1) == Texts{"jobs:there"});
   CHECK(arrived(a).empty());
+  // So has another encoding.
+  PgConnection latin = pgweir.connect("user=trust_user client_encoding=LATIN1");
+  latin.must("listen jobs");
+  REQUIRE(nobody_holds_a_server(pgweir));
+  CHECK(listeners(postgres) == 3);
+  postgres.run("notify jobs, E'\\u00e9'");
+  CHECK(receive(latin, 1) == Texts{"jobs:\xe9"});
+  CHECK(receive(a, 1) == Texts{"jobs:\xc3\xa9"});
 }
 
 TEST_CASE("the listening connection outlives the clients whose login it has") {
@@ -512,7 +522,7 @@ TEST_CASE("the listening connection outlives the clients whose login it has") {
   const PgweirProcess pgweir(on_four_workers());
   std::vector<PgConnection> clients = users.connect(pgweir, 2);
   for (PgConnection& client : clients) client.must("listen jobs");
-  REQUIRE(nobody_is_pinned(pgweir));
+  REQUIRE(nobody_holds_a_server(pgweir));
   const std::string first = listening_user(postgres);
   REQUIRE(first.starts_with("hearer_"));
   const auto its_clients = clients.begin() + 2 * (first.back() - '0');
@@ -548,7 +558,7 @@ TEST_CASE("a user that PostgreSQL lets in by SCRAM listens with the key that its
   const PgweirProcess pgweir(setup);
   PgConnection client = pgweir.connect("user=scram_user password=secret");
   client.must("listen jobs");
-  REQUIRE(nobody_is_pinned(pgweir));
+  REQUIRE(nobody_holds_a_server(pgweir));
   CHECK(listening_user(postgres) == "scram_user");
   postgres.run("notify jobs, 'one'");
   CHECK(receive(client, 1) == Texts{"jobs:one"});
@@ -560,7 +570,7 @@ TEST_CASE("each notification comes once to every user, also while clients begin 
   const PgweirProcess pgweir(on_four_workers(2));
   std::vector<PgConnection> steady = users.connect(pgweir, 1), fickle = users.connect(pgweir, 2);
   for (PgConnection& client : steady) client.must("listen jobs");
-  REQUIRE(nobody_is_pinned(pgweir));
+  REQUIRE(nobody_holds_a_server(pgweir));
   std::atomic<int> sent{0};
   std::atomic<bool> over{false};
   PgConnection sender = postgres.connect();
@@ -594,7 +604,7 @@ TEST_CASE("each notification comes once to every user, also while clients begin 
   Texts expected;
   for (int i = 1; i <= sent; ++i) expected.push_back("jobs:" + std::to_string(i));
   for (PgConnection& client : steady) CHECK(receive(client, expected.size()) == expected);
-  CHECK(nobody_is_pinned(pgweir));
+  CHECK(nobody_holds_a_server(pgweir));
   CHECK(listeners(postgres) == 1);
 }
 
@@ -604,7 +614,7 @@ TEST_CASE("a flood of notifications comes whole, and in order, to the clients of
   const PgweirProcess pgweir(on_four_workers());
   std::vector<PgConnection> clients = users.connect(pgweir, 2);
   for (PgConnection& client : clients) client.must("listen flood");
-  REQUIRE(nobody_is_pinned(pgweir));
+  REQUIRE(nobody_holds_a_server(pgweir));
   // Each batch is more than a mailbox is to hold, and less than may wait for a client.
   constexpr int batches = 10, batch = 100;
   for (int i = 0; i < batches; ++i) {
@@ -625,7 +635,7 @@ TEST_CASE("PAUSE closes the shared listening connection, RESUME and RECONNECT ma
   const PgweirProcess pgweir(on_four_workers());
   std::vector<PgConnection> clients = users.connect(pgweir, 1);
   for (PgConnection& client : clients) client.must("listen jobs");
-  REQUIRE(nobody_is_pinned(pgweir));
+  REQUIRE(nobody_holds_a_server(pgweir));
   CHECK(pgweir.console_exec("PAUSE postgres").tag() == "PAUSE");
   CHECK(eventually([&] { return listeners(postgres) == 0; }));
   CHECK(pgweir.console_exec("RESUME postgres").tag() == "RESUME");
@@ -647,7 +657,7 @@ TEST_CASE("a reload that leads the database elsewhere takes the listening connec
   const PgweirProcess pgweir(setup);
   std::vector<PgConnection> clients = users.connect(pgweir, 1);
   for (PgConnection& client : clients) client.must("listen jobs");
-  REQUIRE(nobody_is_pinned(pgweir));
+  REQUIRE(nobody_holds_a_server(pgweir));
   const std::string config = read_file(pgweir.config_file());
   std::string moved = config;
   const std::string from = "port = " + std::to_string(postgres.port());
@@ -666,7 +676,7 @@ TEST_CASE("clients that stay while the process drains get a lost listening conne
   PgweirProcess pgweir(on_four_workers());
   std::vector<PgConnection> clients = users.connect(pgweir, 1);
   for (PgConnection& client : clients) client.must("listen jobs");
-  REQUIRE(nobody_is_pinned(pgweir));
+  REQUIRE(nobody_holds_a_server(pgweir));
   CHECK(pgweir.console_exec("SHUTDOWN WAIT_FOR_CLIENTS").tag() == "SHUTDOWN");
   postgres.run("notify jobs, 'one'");
   for (PgConnection& client : clients) CHECK(receive(client, 1) == Texts{"jobs:one"});

@@ -418,6 +418,13 @@ bool SimPostgres::at_rest(std::int32_t pid) const {
   });
 }
 
+std::string SimPostgres::encoding_of(std::int32_t pid) const {
+  for (const auto& backend : backends_) {
+    if (backend->pid_ == static_cast<std::uint32_t>(pid)) return backend->settings_.at("client_encoding");
+  }
+  return {};
+}
+
 std::string SimPostgres::restless() const {
   for (const auto& backend : backends_) {
     if (backend->state_ != Backend::State::running || net_.gone(net_.peer(backend->socket_))) continue;

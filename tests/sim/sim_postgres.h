@@ -48,6 +48,8 @@ class SimPostgres {
   std::string restless() const;
   // The backend serves nobody: no transaction, nothing under way to it or from it.
   bool at_rest(std::int32_t pid) const;
+  // The client_encoding with which this server's session began; empty when there is none.
+  std::string encoding_of(std::int32_t pid) const;
   static std::string password_of(const std::string& user) { return "secret of " + user; }
 
  private:

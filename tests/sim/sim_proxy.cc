@@ -1,9 +1,11 @@
 #include "tests/sim/sim_proxy.h"
 
 #include <algorithm>
+#include <set>
 #include <variant>
 
 #include "protocol/digest.h"
+#include "proxy/session/listener_session.h"
 
 namespace pgweir::sim {
 
@@ -608,9 +610,13 @@ bool SimProxy::drained() const {
 void SimProxy::inspect() {
   const Duration patience = scenario_.settings->pool.query_wait_timeout;
   std::map<std::pair<std::string, std::string>, int> slots;
+  std::set<std::pair<std::string, std::string>> listening;
   for (const auto& worker : workers_) {
     const WorkerSnapshot snapshot = worker->core().snapshot({.connections = true});
     for (const ServerSnapshot& server : snapshot.servers) {
+      if (server.application_name == listener_name && server.backend_pid != 0 &&
+          !listening.emplace(server.database, postgres_.encoding_of(server.backend_pid)).second)
+        schedule_.fail("I3: database " + server.database + " has more than one listening connection");
       if (server.link == 0 || !worker->quiet() || !postgres_.at_rest(server.backend_pid)) {
         at_rest_.erase(server.backend_pid);
         continue;
