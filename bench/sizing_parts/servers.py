@@ -142,6 +142,8 @@ max_client_conn = 5000
 [databases."*"]
 host = "127.0.0.1"
 port = {self.postgres_port}
+[users.neighbour]
+pool_size = 2
 """)
         with (self.directory / "pgweir.log").open("w") as log:
             process = subprocess.Popen([str(PGWEIR), "--config", str(settings)], stdout=log, stderr=log,
@@ -161,19 +163,39 @@ port = {self.postgres_port}
         if workload.clients:
             command += ["--clients", str(workload.clients), "--seconds", str(seconds + warm_up)]
         before = busy_and_all()
-        done = subprocess.run(command, capture_output=True, text=True)
+        with self.neighbour(port, workload, seed, seconds + warm_up):
+            done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
             raise Failed(done.stderr.strip())
         after = busy_and_all()
         result = json.loads(done.stdout)
         result["cpu_idle"] = round(1 - (after[0] - before[0]) / max(1, after[1] - before[1]), 3)
-        waits = [it for it in console(port, "SHOW LATENCY") if it["what"] == "wait"]
+        waits = [it for it in console(port, "SHOW LATENCY postgres/postgres") if it["what"] == "wait"]
         result["p99_wait_ms"] = int(waits[0]["p99_us"]) / 1000 if waits else 0.0
-        result["advice"] = console(port, "SHOW RECOMMENDATIONS")[0]
+        result["advice"] = next(it for it in console(port, "SHOW RECOMMENDATIONS")
+                                if it["pool"] == "postgres/postgres")
         result["what_if"] = console(port, "SHOW WHATIF postgres/postgres")
-        result["in_use"] = [(int(it["level"]), int(it["time_ms"])) for it in console(port, "SHOW CONCURRENCY")
+        result["in_use"] = [(int(it["level"]), int(it["time_ms"])) for it in console(port, "SHOW CONCURRENCY postgres/postgres")
                             if it["what"] == "in use"]
         return result
+
+    @contextlib.contextmanager
+    def neighbour(self, port, workload, seed, seconds):
+        """The load of the other pool, if the workload has one, while this lasts."""
+        if workload.neighbour is None:
+            yield
+            return
+        schedule = self.directory / "neighbour"
+        jobs = workload.neighbour(random.Random(f"neighbour {seed}"), seconds)
+        schedule.write_text("\n".join(jobs) + "\n")
+        process = subprocess.Popen(
+            [str(GENERATOR), "--port", str(port), "--user", "neighbour", "--schedule", str(schedule), "--clients",
+             str(workload.neighbour_clients), "--seconds", str(seconds)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            yield
+        finally:
+            stop(process, signal.SIGTERM)
 
     def run(self, workload, size, seed, seconds, warm_up):
         with self.pgweir(size) as port:

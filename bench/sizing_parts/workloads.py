@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Callable, List, Optional
 
 SETUP = """
+do $$ begin create role neighbour login; exception when duplicate_object then null; end $$;
 create table if not exists hot (id int primary key, n bigint not null);
 insert into hot values (1, 0) on conflict do nothing;
 -- As many statements at once as the emulator has cores; the others wait for one of them.
@@ -44,6 +45,8 @@ class Workload:
     clients: Optional[int] = None  # closed loop
     sweep: bool = True  # False: only what is said of it counts
     seconds: Optional[int] = None  # of the one run without a sweep
+    neighbour: Optional[Callable[[random.Random, float], List[str]]] = None  # a pool beside it, of two servers
+    neighbour_clients: int = 8  # its closed loop
 
 
 def sleep(seconds: float) -> str:
@@ -110,6 +113,11 @@ def hot_row(draw, seconds):
             for _ in range(4000)]
 
 
+def mixed(draw, seconds):
+    return [line(at, f"select work_on_cores(4, {draw.expovariate(100):.6f})")
+            for at in poisson_times(draw, 100, 0, seconds)]
+
+
 def incident(draw, seconds):
     # Everything takes five times as long for the last quarter of the time. What is usual shows in whole minutes.
     return [line(at, sleep(draw.expovariate(100) * (5 if at > 0.75 * seconds else 1)))
@@ -133,6 +141,8 @@ WORKLOADS = [
              [2, 3, 4, 5, 6, 8, 10, 14, 20, 28, 40], "server", clients=40),
     Workload("hot_row", "30 clients, 10 ms of own work, then 2 ms with a lock on the same row", hot_row,
              [2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 30], "server", clients=30),
+    Workload("mixed", "100 a second of 10 ms on a server of 4 cores, of which another pool always uses 2", mixed,
+             [1, 2, 3, 4, 5, 6, 7, 8, 10, 14, 20], "pool", neighbour=cores),
     Workload("incident", "200 a second of 10 ms, for the last two of eight minutes of 50 ms", incident,
              [6], "no growth", sweep=False, seconds=480),
 ]
