@@ -281,10 +281,11 @@ std::vector<Setting> make_table() {
             "it."),
       integer("pool", "default_pool_size", 20, {1, most_servers}, "servers",
               field<&S::pool, &P::default_pool_size>(), "How many servers a pool may have."),
-      boolean("pool", "size_trials", true, field<&S::pool, &P::size_trials>(),
-              "Whether a pool that has been full for 20 seconds holds half of its servers back for half a "
-              "second, ten times within a minute and not again for an hour, to measure how much all of them "
-              "get done more: only so can the advice tell whether fewer would do, or more would help."),
+      boolean(
+          "pool", "size_trials", true, field<&S::pool, &P::size_trials>(),
+          "Whether a pool that was full for a third of 20 seconds holds half of its servers back for half "
+          "a second, ten times within a minute and not again for an hour, to measure how much all of them "
+          "get done more: only so can the advice tell whether fewer would do, or more would help."),
       integer(
           "pool", "min_pool_size", 0, {0, most_servers}, "servers", field<&S::pool, &P::min_pool_size>(),
           "How many servers a pool that is in use keeps open when fewer would do. Workers that share a pool "

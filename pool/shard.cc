@@ -6,8 +6,7 @@ namespace pgweir {
 
 void Shard::look_at_trial(Instant now) {
   if (!limits_.trials) return;
-  const bool full = !shut_ && !queue_.empty() && (idle_.empty() || trial_.running());
-  trial_.look(full, idle() + busy_, now);
+  trial_.look(!shut_ && idle_.empty() && open() >= limits_.part, idle() + busy_, now);
 }
 
 std::optional<ConnId> Shard::acquire() {

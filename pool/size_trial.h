@@ -1,12 +1,12 @@
 #pragma once
 // When a pool tries to do with fewer servers, to learn whether all of them are needed.
 //
-// A pool that is always full shows one level of concurrency alone, and nobody can tell from it whether more
+// A pool that is nearly always full shows one level of concurrency, and nobody can tell from it whether more
 // servers would help or whether fewer would do: with clients that wait for their answers the throughput is
-// that of the server at this level, whatever it could be at another one. So a pool that has been full for
-// long enough holds half of its servers back for a moment, a few times. What gets done meanwhile is measured
-// like everything (SpeedEvidence of pool/profile.h): fewer connections cannot overload a server, and whoever
-// waits is served in his turn.
+// that of the server at this level, whatever it could be at another one; and by chance alone the level is
+// lower just when much got done. So a pool that is full for much of the time holds half of its servers back
+// for a moment, a few times. What gets done meanwhile is measured like everything (SpeedEvidence of
+// pool/profile.h): fewer connections cannot overload a server, and whoever waits is served in his turn.
 //
 // The moments lie on a grid of the common clock, so that all workers of a pool try at once. Pure; owned by a
 // Shard, one thread.
@@ -20,8 +20,9 @@ namespace pgweir {
 
 class SizeTrial {
  public:
-  // What is busy for shorter is a spike, which is to be got over.
-  static constexpr Duration full_before = std::chrono::seconds(20);
+  // Full for a third of this is much. What is full for shorter is a spike, which is to be got over, and a
+  // pool of the right size is full for a few percent.
+  static constexpr Duration window = std::chrono::seconds(20);
   static constexpr Duration grid = std::chrono::seconds(4);
   static constexpr Duration length = std::chrono::milliseconds(500);
   // Ten of them in 40 seconds cost at most 6 % of the throughput then, and 0.07 % of that of a day.
@@ -29,8 +30,8 @@ class SizeTrial {
   static constexpr Duration again = std::chrono::hours(1);
   static constexpr int all = std::numeric_limits<int>::max();
 
-  // To be told at least when next() is due, and soon after `full` changes: all servers are busy, or held back
-  // by a trial, and clients wait. `servers`: busy or idle now.
+  // To be told at least when next() is due, and soon after `full` changes: no server is idle. `servers`: busy
+  // or idle now.
   void look(bool full, int servers, Instant now);
   // The pool has another size, or none of this is wanted any more.
   void reset() { *this = {}; }
@@ -41,10 +42,14 @@ class SizeTrial {
   Instant next() const { return next_; }
 
  private:
+  void measure(bool full, Instant now);
   void plan(Instant earliest);
 
   int most_busy_ = all;
-  Instant full_since_ = never;
+  bool was_full_ = false;
+  bool often_full_ = false;  // in the window before
+  Instant looked_{}, window_start_{};
+  Duration full_time_{};
   int done_ = 0;          // trials in a row
   Instant first_{};       // of these
   Instant next_ = never;  // begin or end

@@ -114,29 +114,55 @@ TEST_CASE("size trial: the moments are the same for all who share a clock") {
   CHECK(other.time_at[3] == tried);
 }
 
-TEST_CASE("size trial: none in a spike, nor in a pool that is full with interruptions") {
+TEST_CASE("size trial: none in a spike, and none when the moment finds servers idle") {
   Crowd crowd(6);
-  crowd.come(10);
-  for (int i = 0; i < 10; ++i) {
-    crowd.turns(19s);
-    crowd.turns(100ms, 0);
-    CHECK(crowd.shard.waiting() == 0);
-    crowd.come(16);
+  for (int i = 0; i < 20; ++i) {
+    crowd.come(10);
+    crowd.turns(6s);
+    crowd.turns(15s, 2);
   }
+  CHECK(crowd.time_at[6] > 100s);
+  CHECK(crowd.time_at[3] == Duration::zero());
+  // Full for half of the time, but never at those moments.
+  while (crowd.now.time_since_epoch() % SizeTrial::grid != Duration::zero()) crowd.turn(2);
+  for (int i = 0; i < 30; ++i) {
+    crowd.turns(1s, 2);
+    crowd.come(10);
+    crowd.turns(2s);
+    crowd.turns(1s, 2);
+  }
+  CHECK_FALSE(crowd.shard.on_trial());
   CHECK(crowd.time_at[3] == Duration::zero());
 }
 
-TEST_CASE("size trial: one with nobody waiting is over, and the servers are there") {
+TEST_CASE("size trial: a pool that is full every now and then is tried as well") {
+  Crowd crowd(6);
+  for (int i = 0; i < 600; ++i) {
+    crowd.come(10);
+    crowd.turns(150ms);
+    crowd.turns(60ms, 2);
+  }
+  CHECK(crowd.time_at[3] > 3s);
+  CHECK(crowd.time_at[3] <= 5s);
+}
+
+TEST_CASE("size trial: who comes meanwhile waits in his turn, and all are served when it is over") {
   Crowd crowd(6);
   crowd.come(10);
   while (!crowd.shard.on_trial() || crowd.shard.busy() > 3) crowd.turn(-1);
   CHECK(crowd.shard.idle() == 3);
-  // Who comes now waits behind the others, though servers are idle.
   CHECK_FALSE(crowd.shard.acquire());
   crowd.turns(100ms, 0);
+  CHECK(crowd.shard.on_trial());
+  CHECK(crowd.shard.waiting() == 0);
+  crowd.come(5);
+  CHECK(crowd.shard.busy() == 3);
+  CHECK(crowd.shard.waiting() == 2);
+  crowd.now = crowd.shard.next_deadline(crowd.now, false);
+  crowd.look();
   CHECK_FALSE(crowd.shard.on_trial());
   CHECK(crowd.shard.waiting() == 0);
-  CHECK(crowd.shard.acquire());
+  CHECK(crowd.shard.busy() == 5);
 }
 
 TEST_CASE("size trial: a server that dies meanwhile is replaced by one that was held back") {
