@@ -19,6 +19,7 @@ constexpr double completions_to_compare = 1000;
 constexpr double growth_that_counts = 0.15;  // % more throughput for each % more connections
 // How much worse than the best, in squared standard deviations, a curve may fit and still be the right one.
 constexpr double fits_as_well = 4;
+constexpr double fits_alike = 1;
 constexpr int rounds = 20;
 constexpr std::array<int, 4> sharpnesses{1, 2, 4, 8};
 constexpr std::array<double, 10> declines{0, 1e-5, 3e-5, 1e-4, 2e-4, 4e-4, 8e-4, 1.6e-3, 3.2e-3, 6.4e-3};
@@ -251,6 +252,14 @@ SpeedCurve fit_speed(std::span<const SpeedEvidence> evidence, Instant now) {
   const Fit* fit = &fits.front();
   for (const Fit& it : fits)
     if (it.penalized < fit->penalized * 0.999) fit = &it;
+  // What was not seen is not taken to be slow: of curves that fit alike, the one that is still fast at the
+  // lowest level that was seen.
+  const auto slow_at_low = [low](const Fit& it) {
+    return shape(low, it.bend, it.sharpness, it.decline) / shape(1, it.bend, it.sharpness, it.decline);
+  };
+  const double alike = fit->penalized + fits_alike;
+  for (const Fit& it : fits)
+    if (it.penalized <= alike && slow_at_low(it) < slow_at_low(*fit) * 0.999) fit = &it;
   const auto slow = [&](double n) { return shape(n, fit->bend, fit->sharpness, fit->decline); };
   if (fit->squares > 0.6 * squares || slow(high) / slow(low) < 1.1) return curve;
   curve.found = true;
