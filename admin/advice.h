@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "pool/size_trial.h"
 #include "pool/time.h"
 
 namespace pgweir {
@@ -51,6 +52,7 @@ struct AdviceFigures {
   std::uint64_t gave_up = 0;
   double idle_in_transaction_share = 0;  // of the time that connections were held
   int highest_in_use = 0;                // ever
+  TrialResult trials;
   double predicted_p99_wait = 0;  // seconds, at the recommended size with the headroom; may be infinite
 };
 

@@ -29,6 +29,7 @@ constexpr double other_share_that_matters = 0.2;               // link, drain, c
 constexpr double heavy_class_load = 0.4, heavy_class_factor = 5;
 constexpr double lock_share_that_matters = 0.2;
 constexpr double class_slowed = 2, class_not_slowed = 1.25;
+constexpr std::uint64_t releases_to_trust = 200;  // in trials
 
 bool is_small(int difference, int size) { return difference <= 1 || difference <= differs * size; }
 
@@ -133,6 +134,7 @@ class Adviser {
     advice_.current = profile.pool_size;
     facts_.curve = fit_speed(facts_.host.evidence, profile.now);
     facts_.plateau = plateau_of(facts_.curve);
+    look_at_trials();
     advice_.highest_executing = facts_.curve.solid();
     for (const SpeedCurve::Level& level : facts_.curve.levels)
       advice_.speed.push_back(
@@ -152,6 +154,24 @@ class Adviser {
   }
 
  private:
+  // What was measured on purpose counts more than what levels say that came about by chance.
+  void look_at_trials() {
+    const TrialResult& it = facts_.profile.measure.trials;
+    if (!it.any() || it.some.servers >= it.all.servers || it.some.servers < 1) return;
+    if (std::min(it.all.releases, it.some.releases) < releases_to_trust) return;
+    const double more = std::log(static_cast<double>(it.all.servers) / it.some.servers);
+    const double growth = std::log(it.all.per_second() / it.some.per_second()) / more;
+    // Two standard errors, of durations that spread as exponential ones do.
+    const double error =
+        2 * std::sqrt(1 / static_cast<double>(it.all.releases) + 1 / static_cast<double>(it.some.releases)) /
+        more;
+    if (growth + error < growth_that_counts) {
+      facts_.plateau.growth = growth;
+      facts_.enough = (facts_.profile.pool_size * it.some.servers + it.all.servers - 1) / it.all.servers;
+    }
+    if (growth - error > growth_to_leap) facts_.plateau = {.growth = growth};
+  }
+
   // A day that needs more than all others, when there are enough of them: not to be sized for.
   void leave_out_outlier(std::vector<DesignStretch>& usable) {
     std::map<long, int> needs;
@@ -281,21 +301,21 @@ class Adviser {
       held += it.figures.mean_held;
     }
     if (held > 0) lean_to_middle_of_gap(size, std::max(0.05, executing / held));
-    if (facts_.plateau.reached && held > 0) {
+    if (facts_.enough > 0 && (!facts_.plateau.reached || facts_.plateau.probe)) {
+      facts_.plateau.reached = true;
+      facts_.plateau.probe = false;
+      facts_.plateau.knee = facts_.enough * (held > 0 ? executing / held : 1);
+      set_ceiling(size, facts_.enough, false);
+    } else if (facts_.plateau.reached && held > 0) {
       const double own = executing / static_cast<double>(facts_.design.size());
       const double others = facts_.rest_executing;
       const double knee = std::max(facts_.plateau.knee - others, facts_.plateau.knee * own / (own + others));
       const double share = std::max(0.05, executing / held);
-      facts_.ceiling = std::max(2, static_cast<int>(std::ceil(knee / share)));
-      if (!facts_.plateau.probe) advice_.ceiling = facts_.ceiling;
+      const int ceiling = std::max(2, static_cast<int>(std::ceil(knee / share)));
       // A replay between levels that were seen knows better than the rule.
-      const bool known = facts_.choice.target_met && !facts_.plateau.probe && size <= 1.15 * facts_.ceiling &&
+      const bool known = facts_.choice.target_met && !facts_.plateau.probe && size <= 1.15 * ceiling &&
                          size * share + others <= facts_.curve.solid();
-      if (size > facts_.ceiling && !known) {
-        size = facts_.ceiling;
-        facts_.at_ceiling = true;
-        advice_.decided_by = DecidedBy::server;
-      }
+      set_ceiling(size, ceiling, known);
     }
     const int seen = facts_.seen;
     const bool bending = facts_.curve.found && facts_.plateau.growth < growth_to_leap;
@@ -321,6 +341,15 @@ class Adviser {
       facts_.stepped = true;
     }
     advice_.recommended = std::max(size, 1);
+  }
+
+  void set_ceiling(int& size, int ceiling, bool may_exceed) {
+    facts_.ceiling = ceiling;
+    if (!facts_.plateau.probe) advice_.ceiling = ceiling;
+    if (size <= ceiling || may_exceed) return;
+    size = ceiling;
+    facts_.at_ceiling = true;
+    advice_.decided_by = DecidedBy::server;
   }
 
   // Between levels that were seen the curve is a guess as well: the answer is drawn half way to the middle of
@@ -398,6 +427,7 @@ class Adviser {
     f.gave_up = from.gave_up;
     f.idle_in_transaction_share = from.think_share;
     f.highest_in_use = facts_.seen;
+    f.trials = facts_.profile.measure.trials;
     f.predicted_p99_wait = more_->worst_at(*advice_.recommended).p99_wait;
   }
 

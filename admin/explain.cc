@@ -144,6 +144,18 @@ void say_what_replay_says(Advice& advice, const AdviceFacts& facts) {
                              std::to_string(facts.busier_size) + ".");
 }
 
+void say_trials(Advice& advice, const AdviceFacts& facts) {
+  const TrialResult& it = facts.profile.measure.trials;
+  if (!it.any()) return;
+  std::string line =
+      "For a moment, now and then, only " + std::to_string(it.some.servers) + " of " +
+      std::to_string(it.all.servers) +
+      " connections were used, to learn what the others do: " + number_text(it.some.per_second(), 0) +
+      " transactions a second were done, and " + number_text(it.all.per_second(), 0) + " with all of them.";
+  if (facts.enough > 0) line += " So more connections do not get more done.";
+  advice.reasons.push_back(std::move(line));
+}
+
 void say_bounds(Advice& advice, const AdviceFacts& facts) {
   auto& reasons = advice.reasons;
   const int size = *advice.recommended, model = *advice.model;
@@ -323,6 +335,7 @@ void explain(Advice& advice, const AdviceFacts& facts) {
   say_in_short(advice, facts);
   say_what_was_seen(advice, facts);
   say_what_replay_says(advice, facts);
+  say_trials(advice, facts);
   say_bounds(advice, facts);
   say_causes(advice, facts);
   Missing(advice, facts).list();

@@ -162,6 +162,14 @@ class Facts {
                  (figures_.p99_wait > Duration::zero() ? duration_text(figures_.p99_wait) + " or less"
                                                        : std::string("not at all")) +
                  "; the target is " + duration_text(pool_.profile.target_wait) + ".");
+    if (const TrialResult& it = figures_.trials; it.any()) {
+      measured("all servers", number_text(it.all.per_second(), 1), "/s",
+               "Transactions, right before the trials with fewer servers (size_trials).");
+      measured("fewer servers", number_text(it.some.per_second(), 1), "/s",
+               "Transactions, while only " + std::to_string(it.some.servers) + " of " +
+                   std::to_string(it.all.servers) + " were used, for " + duration_text(it.some.time) +
+                   " in all.");
+    }
     measured("gave up", std::to_string(figures_.gave_up), "clients", "Left without a connection.");
     measured("idle in transaction", number_text(100 * figures_.idle_in_transaction_share, 2), "%",
              "Of the time that connections were held, their clients did not use them. " +

@@ -16,7 +16,6 @@ constexpr double completions_to_fit = 30;
 constexpr double completions_to_trust = 100;
 constexpr std::size_t most_classes = 15;
 constexpr double completions_to_compare = 1000;
-constexpr double growth_that_counts = 0.15;  // % more throughput for each % more connections
 // How much worse than the best, in squared standard deviations, a curve may fit and still be the right one.
 constexpr double fits_as_well = 4;
 constexpr double fits_alike = 1;

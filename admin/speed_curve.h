@@ -18,6 +18,9 @@
 
 namespace pgweir {
 
+// % more throughput for each % more connections: what is less is not worth them.
+inline constexpr double growth_that_counts = 0.15;
+
 struct SpeedCurve {
   struct Level {
     int level = 0;
@@ -30,11 +33,11 @@ struct SpeedCurve {
     double slowdown = 1;  // time in the upper third of the levels over time in the lower
     double exposure = 0;
   };
-  bool found = false;         // false: no slowdown was seen, or nothing to see it by
-  double bend = 0;            // n0
-  int sharpness = 1;          // p
-  double decline = 0;         // k
-  double error = 0;           // of the fit, weighted, relative
+  bool found = false;  // false: no slowdown was seen, or nothing to see it by
+  double bend = 0;     // n0
+  int sharpness = 1;   // p
+  double decline = 0;  // k
+  double error = 0;    // of the fit, weighted, relative
   // The least growth of throughput at the top (Plateau::growth) among the curves that fit about as well.
   double least_growth = 1;
   std::vector<Level> levels;  // those with enough completions, ascending
@@ -62,10 +65,10 @@ struct Plateau {
   bool reached = false;  // within what was seen
   // % more throughput for each % more executing connections, at the top of what was seen; 1 without a curve.
   double growth = 1;
-  // Only somewhere between `below` and `above`, where nothing was seen; and perhaps not, when nothing was seen
-  // for long below the top, and curves that flatten fit as well as those that still rise.
+  // Only somewhere between `below` and `above`, where nothing was seen; and perhaps not, when nothing was
+  // seen for long below the top, and curves that flatten fit as well as those that still rise.
   bool probe = false;
-  double knee = 0;     // executing connections
+  double knee = 0;  // executing connections
   int below = 0, above = 0;
 };
 Plateau plateau_of(const SpeedCurve& curve);

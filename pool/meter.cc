@@ -50,6 +50,7 @@ void merge(PoolMeasure& measure, const PoolMeasure& other) {
     measure.waits_by_reason[i].time += other.waits_by_reason[i].time;
   }
   for (std::size_t i = 0; i < give_ups; ++i) measure.gave_up[i] += other.gave_up[i];
+  merge(measure.trials, other.trials);
   measure.waits.merge(other.waits);
   measure.abandoned_waits.merge(other.abandoned_waits);
   measure.links.merge(other.links);

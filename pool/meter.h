@@ -25,6 +25,7 @@
 #include "pool/level_series.h"
 #include "pool/levels.h"
 #include "pool/pulse.h"
+#include "pool/size_trial.h"
 #include "pool/time.h"
 #include "pool/trace_recorder.h"
 #include "pool/use.h"
@@ -79,6 +80,7 @@ struct PoolMeasure {
   MinuteWindow current;            // the open one
   LittleCheck little;
   int shards = 1;  // more than one: held, executing and so on, since the start, are estimates
+  TrialResult trials;
 };
 
 // Adds another shard of the same pool. Windows that began in the same minute are put together.

@@ -52,9 +52,13 @@ void Shard::dial_failed(Instant now, bool refused, Duration longest) {
 
 std::optional<Waiter> Shard::release(ConnId server, Instant connected, Instant now) {
   if (!shut_ && busy_ <= trial_.most_busy()) {
-    if (auto waiter = pop_waiter()) return waiter;
+    if (auto waiter = pop_waiter()) {
+      trial_.released(busy_, now);
+      return waiter;
+    }
   }
   --busy_;
+  trial_.released(busy_, now);
   idle_.push_back({server, now, connected});
   retire_floor_ = std::min(retire_floor_, retire_at(idle_.back(), now));
   return std::nullopt;

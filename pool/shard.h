@@ -67,6 +67,7 @@ class Shard {
   // Whether a SizeTrial begins or ends; to be called whenever the shard is looked at.
   void look_at_trial(Instant now);
   bool on_trial() const { return trial_.running(); }
+  const TrialResult& trials() const { return trial_.result(); }
 
   // An idle server for a client, now busy; nothing when the client has to wait (then call `wait`).
   std::optional<ConnId> acquire();

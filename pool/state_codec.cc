@@ -109,6 +109,11 @@ Record write(ByteWriter& out, const ProfileEntry& entry, const WallClock& clock)
     out.number(it.fingerprint);
     out.text(it.name);
   }
+  for (const TrialResult::Side& it : {profile.measure.trials.all, profile.measure.trials.some}) {
+    out.number(static_cast<std::uint64_t>(it.servers));
+    out.span(it.time);
+    out.number(it.releases);
+  }
   return Record::profile;
 }
 
@@ -133,6 +138,13 @@ ProfileEntry read_profile(ByteReader& in, const WallClock& clock) {
   for (std::uint64_t i = 0; i < classes && in.ok(); ++i) {
     const std::uint64_t fingerprint = in.number();
     profile.classes.push_back({fingerprint, in.text(longest_text)});
+  }
+  // Profiles of earlier versions end here.
+  for (TrialResult::Side* const it : {&profile.measure.trials.all, &profile.measure.trials.some}) {
+    if (in.left() == 0) break;
+    it->servers = in.small(most_size);
+    it->time = in.span();
+    it->releases = in.number();
   }
   return {std::move(route), std::make_shared<const PoolProfile>(std::move(profile))};
 }

@@ -92,16 +92,36 @@ void TraceStore::judge_complete() {
     if (place <= judged_) continue;
     judged_ = place;
     // One of an earlier process was judged there.
-    if (segments_[i]->incident || watch_.add(*segments_[i])) mark(segments_[i]);
+    if (segments_[i]->incident || watch_.add(*segments_[i])) {
+      mark_with_edges(i);
+      last_incident_ = place;
+    } else if (last_incident_ + 1 == place) {
+      mark(segments_[i]);
+    }
   }
   const Instant oldest = segments_.back()->start - hours(7 * 24);
   std::erase_if(incidents_, [&](Instant at) { return at < oldest; });
 }
 
 void TraceStore::judge_open() {
-  for (TraceRef& segment : segments_) {
-    if (place_of<minutes>(*segment) > judged_ && watch_.is_incident(*segment)) mark(segment);
+  for (std::size_t i = 0; i < segments_.size(); ++i) {
+    const std::int64_t place = place_of<minutes>(*segments_[i]);
+    if (place <= judged_) continue;
+    if (watch_.is_incident(*segments_[i])) {
+      mark_with_edges(i);
+      last_incident_ = place;
+    } else if (last_incident_ + 1 == place) {
+      mark(segments_[i]);
+    }
   }
+}
+
+// It began in the minute before, if there is one, and has left its queue to the one behind it.
+void TraceStore::mark_with_edges(std::size_t i) {
+  if (i > 0 && !segments_[i - 1]->incident &&
+      place_of<minutes>(*segments_[i - 1]) + 1 == place_of<minutes>(*segments_[i]))
+    mark(segments_[i - 1]);
+  mark(segments_[i]);
 }
 
 void TraceStore::mark(TraceRef& segment) {
@@ -110,7 +130,8 @@ void TraceStore::mark(TraceRef& segment) {
     marked.incident = true;
     segment = std::make_shared<const TraceSegment>(std::move(marked));
   }
-  incidents_.push_back(std::chrono::floor<minutes>(segment->start));
+  const Instant minute = std::chrono::floor<minutes>(segment->start);
+  if (incidents_.empty() || incidents_.back() < minute) incidents_.push_back(minute);
 }
 
 void TraceStore::trim() {

@@ -26,7 +26,8 @@ class TraceStore {
   // Judges the last minutes, of which parts are to come, as all others were when they had come: see
   // IncidentWatch. For a copy that is looked at and thrown away.
   void judge_open();
-  // Starts of the minutes that were incidents, in whole minutes, oldest first; of the last 7 days.
+  // Starts of the minutes that were incidents, with those before and behind, in whole minutes, oldest first;
+  // of the last 7 days.
   const std::vector<Instant>& incidents() const { return incidents_; }
   // What TraceRecord::statement_class counts in them.
   const std::vector<std::uint64_t>& classes() const { return classes_; }
@@ -35,12 +36,15 @@ class TraceStore {
   void renumber(TraceSegment& part, const std::vector<std::uint64_t>& classes);
   void judge_complete();
   void mark(TraceRef& segment);
+  void mark_with_edges(std::size_t i);
   void trim();
 
   std::vector<TraceRef> segments_;
   std::vector<std::uint64_t> classes_{0};
   IncidentWatch watch_;
   std::int64_t judged_ = std::numeric_limits<std::int64_t>::min();  // the last minute that is
+  // That was one itself, and not the edge of one; far before all others at first.
+  std::int64_t last_incident_ = std::numeric_limits<std::int64_t>::min() / 2;
   std::vector<Instant> incidents_;
 };
 

@@ -1031,7 +1031,10 @@ PoolSnapshot WorkerEngine::pool_snapshot(const PoolEntry& pool, const SnapshotPa
                       .parses_asked = totals.client_parse_count,
                       .parses_sent = totals.server_parse_count};
   if (snapshot.replication) return snapshot;
-  if (parts.measures) snapshot.measure = pool.meter.measure(now_, parts.traces);
+  if (parts.measures) {
+    snapshot.measure = pool.meter.measure(now_, parts.traces);
+    snapshot.measure.trials = shard.trials();
+  }
   if (parts.pulses) {
     snapshot.pulse = pool.meter.pulse(settings_->advice.target_wait, now_);
     snapshot.pulse.failing_since = shard.policy().failing_since();

@@ -291,6 +291,43 @@ TEST_CASE("advise: whatever is missing or odd gives no figure that is not a numb
   sane(advise(profile, host));
 }
 
+TEST_CASE("advise: what trials with fewer servers have shown") {
+  Observation seen = brief("cpu4_closed", 12);
+  seen.host.evidence.clear();
+  const Advice without = advise(seen);
+  CHECK(*without.recommended > 12);
+  const auto with = [&](std::uint64_t all, std::uint64_t some) {
+    seen.profile.measure.trials = {.all = {12, 5s, all}, .some = {6, 4900ms, some}};
+    return advise(seen);
+  };
+  const Advice flat = with(2000, 1970);
+  CHECK(flat.recommended == 6);
+  CHECK(flat.ceiling == 6);
+  CHECK(flat.verdict == Verdict::shrink);
+  CHECK(flat.decided_by == DecidedBy::server);
+  CHECK(mentions(flat.reasons, "only 6 of 12 connections were used"));
+  CHECK(mentions(flat.reasons, "402 transactions a second were done, and 400 with all of them. So more"));
+  const Advice rising = with(2000, 1030);
+  CHECK(*rising.recommended > 12);
+  CHECK_FALSE(mentions(rising.reasons, "So more"));
+  // Too little to tell.
+  CHECK(with(150, 150).recommended == without.recommended);
+  // Levels that were really seen know where below it ends.
+  seen.host = brief("cpu4_closed", 12).host;
+  CHECK(*with(2000, 1970).recommended <= 6);
+}
+
+TEST_CASE("advise: throughput that grew in trials is believed before a curve that seems to flatten") {
+  const SizingWorld& world = sizing_world("cpu4_closed");
+  Observation seen = observe(world, 12, 1, world.length);
+  const Advice without = advise(seen);
+  CHECK(*without.recommended < 12);
+  seen.profile.measure.trials = {.all = {12, 5s, 2000}, .some = {6, 4900ms, 1000}};
+  const Advice with = advise(seen);
+  CHECK_FALSE(with.ceiling);
+  CHECK(*with.recommended >= 12);
+}
+
 TEST_CASE("advise: incidents decide no size") {
   Observation seen = brief("poisson", 12);
   trace_of(seen).incident = true;

@@ -92,8 +92,9 @@ TEST_CASE("incidents: traces are marked, remembered, and are not the busiest min
     const std::uint32_t busy = i == 11 ? 700 : 600;
     store.add(minute(i * 1min, {{1, busy, slow ? 20'000u : 4000u}}), classes);
   }
-  CHECK(store.incidents() ==
-        std::vector{Instant(20min), Instant(21min), Instant(22min), Instant(23min), Instant(24min)});
+  // It may have begun in the minute before, and its queue has to be served in the one behind it.
+  CHECK(store.incidents() == std::vector{Instant(19min), Instant(20min), Instant(21min), Instant(22min),
+                                         Instant(23min), Instant(24min), Instant(25min)});
   bool kept = false;
   for (const TraceRef& it : store.segments()) {
     CHECK_FALSE(it->incident);
@@ -108,7 +109,7 @@ TEST_CASE("incidents: traces are marked, remembered, and are not the busiest min
   TraceStore looked_at = store;
   looked_at.judge_open();
   CHECK(looked_at.segments().back()->incident);
-  CHECK(looked_at.incidents().size() == 7);
+  CHECK(looked_at.incidents().size() == 10);
   CHECK(looked_at.incidents().back() == Instant(41min));
-  CHECK(store.incidents().size() == 5);
+  CHECK(store.incidents().size() == 7);
 }

@@ -89,8 +89,16 @@ TEST_CASE("size trial: a pool that stays full does with half of its servers ten 
   crowd.come(20);
   crowd.turns(20s);
   CHECK(crowd.time_at[7] == 20s);
+  CHECK_FALSE(crowd.shard.trials().any());
   crowd.turns(30min);
   CHECK(crowd.time_at[4] == tried);
+  const TrialResult result = crowd.shard.trials();
+  CHECK(result.all.servers == 7);
+  CHECK(result.some.servers == 4);
+  CHECK(result.all.per_second() == doctest::Approx(700).epsilon(0.01));
+  CHECK(result.some.per_second() == doctest::Approx(400).epsilon(0.03));
+  CHECK(result.all.time == 5s);
+  CHECK(result.some.time == tried);
   CHECK(crowd.time_at[7] == 30min + 20s - tried);
   crowd.time_at.clear();
   crowd.turns(1h);
@@ -185,6 +193,7 @@ TEST_CASE("size trial: a new size is tried anew, and the setting ends it at once
   crowd.turns(5min);
   CHECK(crowd.time_at[3] == tried);
   crowd.shard.set_limits(Limits{.size = 8, .trials = true});
+  CHECK_FALSE(crowd.shard.trials().any());
   crowd.turns(5min);
   CHECK(crowd.time_at[3] == 2 * tried);
   crowd.shard.set_limits(Limits{.size = 6, .trials = true});
