@@ -47,6 +47,7 @@ struct AdviceFacts {
   bool stepped = false, at_ceiling = false, limited_by_clients = false, limited = false, kept_close = false;
   int ceiling = 0;            // the plateau in connections of this pool
   int enough = 0;             // connections that got as much done as all of them, in trials; 0: not known
+  bool all_needed = false;    // half of them got clearly less done, in trials
   int clients = 0;            // the most that were connected; 0: not known
   int need_of_excluded = 0;   // size
   std::string busier_window;  // with a busier minute that was not recorded

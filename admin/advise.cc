@@ -169,6 +169,7 @@ class Adviser {
       facts_.plateau.growth = growth;
       facts_.enough = (facts_.profile.pool_size * it.some.servers + it.all.servers - 1) / it.all.servers;
     }
+    facts_.all_needed = growth - error > growth_to_climb;
     if (growth - error > growth_to_leap) facts_.plateau = {.growth = growth};
   }
 
@@ -317,6 +318,8 @@ class Adviser {
                          size * share + others <= facts_.curve.solid();
       set_ceiling(size, ceiling, known);
     }
+    // The pool is often full, and with half of the servers clearly less gets done.
+    if (facts_.all_needed) size = std::max(size, advice_.current);
     const int seen = facts_.seen;
     const bool bending = facts_.curve.found && facts_.plateau.growth < growth_to_leap;
     facts_.step =
@@ -344,6 +347,7 @@ class Adviser {
   }
 
   void set_ceiling(int& size, int ceiling, bool may_exceed) {
+    if (facts_.all_needed) ceiling = std::max(ceiling, advice_.current);
     facts_.ceiling = ceiling;
     if (!facts_.plateau.probe) advice_.ceiling = ceiling;
     if (size <= ceiling || may_exceed) return;

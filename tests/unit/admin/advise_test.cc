@@ -326,6 +326,9 @@ TEST_CASE("advise: throughput that grew in trials is believed before a curve tha
   const Advice with = advise(seen);
   CHECK_FALSE(with.ceiling);
   CHECK(*with.recommended >= 12);
+  // Less clear, but enough not to do without them.
+  seen.profile.measure.trials = {.all = {12, 50s, 20'000}, .some = {6, 49s, 15'000}};
+  CHECK(*advise(seen).recommended >= 12);
 }
 
 TEST_CASE("advise: incidents decide no size") {
