@@ -92,12 +92,7 @@ void TraceStore::judge_complete() {
     if (place <= judged_) continue;
     judged_ = place;
     // One of an earlier process was judged there.
-    if (segments_[i]->incident || watch_.add(*segments_[i])) {
-      mark_with_edges(i);
-      last_incident_ = place;
-    } else if (last_incident_ + 1 == place) {
-      mark(segments_[i]);
-    }
+    judged(i, segments_[i]->incident || watch_.add(*segments_[i]));
   }
   const Instant oldest = segments_.back()->start - hours(7 * 24);
   std::erase_if(incidents_, [&](Instant at) { return at < oldest; });
@@ -105,22 +100,19 @@ void TraceStore::judge_complete() {
 
 void TraceStore::judge_open() {
   for (std::size_t i = 0; i < segments_.size(); ++i) {
-    const std::int64_t place = place_of<minutes>(*segments_[i]);
-    if (place <= judged_) continue;
-    if (watch_.is_incident(*segments_[i])) {
-      mark_with_edges(i);
-      last_incident_ = place;
-    } else if (last_incident_ + 1 == place) {
-      mark(segments_[i]);
-    }
+    if (place_of<minutes>(*segments_[i]) > judged_) judged(i, watch_.is_incident(*segments_[i]));
   }
 }
 
-// It began in the minute before, if there is one, and has left its queue to the one behind it.
-void TraceStore::mark_with_edges(std::size_t i) {
-  if (i > 0 && !segments_[i - 1]->incident &&
-      place_of<minutes>(*segments_[i - 1]) + 1 == place_of<minutes>(*segments_[i]))
-    mark(segments_[i - 1]);
+// An incident began in the minute before, if there is one, and has left its queue to the one behind it.
+void TraceStore::judged(std::size_t i, bool incident) {
+  const std::int64_t place = place_of<minutes>(*segments_[i]);
+  if (!incident && last_incident_ + 1 != place) return;
+  if (incident) {
+    last_incident_ = place;
+    const bool begins = i > 0 && !segments_[i - 1]->incident;
+    if (begins && place_of<minutes>(*segments_[i - 1]) + 1 == place) mark(segments_[i - 1]);
+  }
   mark(segments_[i]);
 }
 

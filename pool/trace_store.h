@@ -36,7 +36,7 @@ class TraceStore {
   void renumber(TraceSegment& part, const std::vector<std::uint64_t>& classes);
   void judge_complete();
   void mark(TraceRef& segment);
-  void mark_with_edges(std::size_t i);
+  void judged(std::size_t i, bool incident);
   void trim();
 
   std::vector<TraceRef> segments_;
